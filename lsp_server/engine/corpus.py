@@ -1,0 +1,233 @@
+"""Corpus: what ranking needs of every symbol, in arrays, caught up with the store.
+
+Takes what changed in the store since the generation it holds, gives a View that searches share. Rows are only added;
+a deleted symbol's row is dead until a third are, then all is read afresh. `catch_up` runs in one thread at a time,
+searches in any: each works on the View that was there when it began.
+"""
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lsp_server.engine.places import is_aside, is_test
+from lsp_server.engine.store import Store, SymbolRow, VectorRow
+from lsp_server.engine.symbols import KINDS
+from lsp_server.engine.vectors import GRAPH_MINIMUM, Graph, VectorTable, load_graph
+from lsp_server.engine.words import Words
+
+DEAD_SHARE = 1 / 3  # of rows; from then on reading afresh costs less than carrying them along
+GRAPH_CANDIDATES = 400  # how many the graph is asked for at most times
+
+_log = logging.getLogger(__name__)
+KIND_NAMES = tuple(sorted(KINDS))
+_KIND_NUMBERS = {kind: number for number, kind in enumerate(KIND_NAMES)}
+
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A file as ranking sees it."""
+
+    path: str
+    language: str
+    mtime_ns: int
+    is_test: bool
+    is_aside: bool
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One state of the corpus; arrays are [n] over rows, dead rows included. Nothing in it changes any more."""
+
+    generation: int
+    ids: Rows
+    parents: Rows  # row of the enclosing symbol, -1 for none
+    kinds: NDArray[np.uint8]  # position in KIND_NAMES
+    files: Rows  # position in `places`
+    vector_rows: Rows  # row in `vectors`, -1 while the text is not embedded
+    alive: NDArray[np.bool_]
+    names: Sequence[str]
+    rows_by_name: dict[str, list[int]]  # lower-case name -> rows, rows past n to be left out
+    places: Sequence[Place]
+    words: Words
+    vectors: VectorTable
+    graph: Graph | None
+    row_of_vector_id: dict[int, int]
+    by_vector: Rows  # rows that have a vector, ordered by it
+    embedded: int  # living rows that have one
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def rows_with_vectors(self, vector_rows: Rows) -> Rows:
+        """Return the living rows whose vector is one of `vector_rows`."""
+        ordered = self.vector_rows[self.by_vector]
+        starts = np.searchsorted(ordered, vector_rows, "left")
+        ends = np.searchsorted(ordered, vector_rows, "right")
+        found = [self.by_vector[start:end] for start, end in zip(starts, ends, strict=True)]
+        rows = np.concatenate(found) if found else np.zeros(0, np.int64)
+        return rows[self.alive[rows]]
+
+
+class Corpus:
+    """The arrays of one store for one model (`fingerprint` of an Encoder, vectors of `dim`)."""
+
+    def __init__(self, store: Store, graph_path: Path, model: str, dim: int):
+        self._store = store
+        self._graph_path = graph_path
+        self._graph_stamp: tuple[int, int] = (0, 0)
+        self._model = model
+        self._dim = dim
+        self._start_afresh()
+
+    def _start_afresh(self) -> None:
+        self._generation = 0
+        self._ids = np.zeros(0, np.int64)
+        self._parents = np.zeros(0, np.int64)
+        self._kinds = np.zeros(0, np.uint8)
+        self._files = np.zeros(0, np.int64)
+        self._vector_rows = np.zeros(0, np.int64)
+        self._alive = np.zeros(0, np.bool_)
+        self._names: list[str] = []
+        self._rows_by_name: dict[str, list[int]] = {}
+        self._row_of_id: dict[int, int] = {}
+        self._places: list[Place] = []
+        self._place_of_file: dict[int, int] = {}
+        self._words = Words()
+        self._vectors = VectorTable(self._dim)
+        self._row_of_vector_id: dict[int, int] = {}
+        self._waiting: dict[bytes, list[int]] = {}  # text hash -> rows without a vector
+        self._graph: Graph | None = None
+        self._graph_stamp = (0, 0)
+        self.view = self._make_view()
+
+    def catch_up(self) -> bool:
+        """Read what changed in the store; True if anything did. Raises sqlite3.DatabaseError on a damaged store."""
+        if self._store.generation() == self._generation:
+            return self._catch_up_graph()
+        with self._store.snapshot():
+            generation = self._store.generation()
+            if generation < self._generation or self._store.forgotten() > self._generation:
+                self._start_afresh()
+            since = self._generation
+            for file_id, path, language, mtime_ns in self._store.files_since(since):
+                self._add_place(file_id, Place(path, language, mtime_ns, is_test(path), is_aside(path, language)))
+            symbols = self._store.symbols_since(since, self._model)
+            deleted = self._store.deleted_since(since) if since else []
+            fresh = since == 0
+            if fresh:
+                self._add_vectors(self._store.vectors_in_use(self._model))
+            else:
+                unknown = {row.vector_id for row in symbols if row.vector_id} - self._row_of_vector_id.keys()
+                self._add_vectors(self._store.vectors_by_id(sorted(unknown)))
+            self._add_symbols(symbols)
+            self._bury(deleted)
+            if not fresh:
+                self._settle(self._store.vectors_since(since, self._model))
+        self._generation = generation
+        if len(self._ids) - int(self._alive.sum()) > max(DEAD_SHARE * len(self._ids), 2_000):
+            self._start_afresh_and_read()
+        self._catch_up_graph()
+        self.view = self._make_view()
+        return True
+
+    def _start_afresh_and_read(self) -> None:
+        old = self.view
+        self._start_afresh()
+        self.view = old  # answers come from the old state until the new one is whole
+        self.catch_up()
+
+    def _add_place(self, file_id: int, place: Place) -> None:
+        if file_id in self._place_of_file:
+            # A list that views share is not changed: the file's rows move to a new position.
+            old = self._place_of_file[file_id]
+            self._files = np.where(self._files == old, len(self._places), self._files)
+        self._place_of_file[file_id] = len(self._places)
+        self._places.append(place)
+
+    def _add_symbols(self, symbols: Sequence[SymbolRow]) -> None:
+        first = len(self._ids)
+        for row, symbol in enumerate(symbols, first):
+            self._row_of_id[symbol.id] = row
+            self._names.append(symbol.name)
+            self._rows_by_name.setdefault(symbol.name.lower(), []).append(row)
+            if not symbol.vector_id:
+                self._waiting.setdefault(symbol.text_hash, []).append(row)
+        if not symbols:
+            return
+        count = len(symbols)
+        row_of_id, row_of_vector = self._row_of_id, self._row_of_vector_id
+        self._ids = _joined(self._ids, (s.id for s in symbols), count)
+        self._parents = _joined(self._parents, (row_of_id.get(s.parent_id, -1) for s in symbols), count)
+        self._kinds = _joined(self._kinds, (_KIND_NUMBERS.get(s.kind, 0) for s in symbols), count)
+        self._files = _joined(self._files, (self._place_of_file[s.file_id] for s in symbols), count)
+        self._vector_rows = _joined(self._vector_rows, (row_of_vector.get(s.vector_id, -1) for s in symbols), count)
+        self._alive = np.concatenate((self._alive, np.ones(count, np.bool_)))
+        self._words.extend([s.bag for s in symbols])
+
+    def _add_vectors(self, vectors: Iterable[VectorRow]) -> dict[bytes, int]:
+        rows = [vector for vector in vectors if vector.id not in self._row_of_vector_id and len(vector.data) == self._dim]
+        first = len(self._vectors)
+        self._vectors.extend((v.id for v in rows), (v.scale for v in rows), (v.data for v in rows))
+        self._row_of_vector_id = self._row_of_vector_id | {v.id: row for row, v in enumerate(rows, first)}
+        return {v.text_hash: row for row, v in enumerate(rows, first)}
+
+    def _settle(self, vectors: Iterable[VectorRow]) -> None:
+        """Give rows that wait for a vector theirs."""
+        arrived = self._add_vectors([vector for vector in vectors if vector.text_hash in self._waiting])
+        if arrived:
+            self._vector_rows = self._vector_rows.copy()
+        for text_hash, vector_row in arrived.items():
+            self._vector_rows[self._waiting.pop(text_hash)] = vector_row
+
+    def _bury(self, symbol_ids: Iterable[int]) -> None:
+        rows = [row for row in (self._row_of_id.pop(symbol_id, -1) for symbol_id in symbol_ids) if row >= 0]
+        if rows:
+            self._alive = self._alive.copy()
+            self._alive[rows] = False
+
+    def _catch_up_graph(self) -> bool:
+        """Load the graph file if it is another one than the one held; True if it was."""
+        if len(self._vectors) < GRAPH_MINIMUM:
+            return False
+        try:
+            stat = self._graph_path.with_suffix(".json").stat()
+        except OSError:
+            return False
+        stamp = (stat.st_mtime_ns, stat.st_size)
+        if stamp == self._graph_stamp:
+            return False
+        self._graph_stamp = stamp
+        self._graph = load_graph(self._graph_path, self._model, self._dim, GRAPH_CANDIDATES)
+        self.view = self._make_view()
+        return True
+
+    def _make_view(self) -> View:
+        with_vector = np.flatnonzero(self._vector_rows >= 0)
+        return View(
+            generation=self._generation,
+            ids=self._ids,
+            parents=self._parents,
+            kinds=self._kinds,
+            files=self._files,
+            vector_rows=self._vector_rows,
+            alive=self._alive,
+            names=self._names,
+            rows_by_name=self._rows_by_name,
+            places=self._places,
+            words=self._words,
+            vectors=self._vectors,
+            graph=self._graph,
+            row_of_vector_id=self._row_of_vector_id,
+            by_vector=with_vector[np.argsort(self._vector_rows[with_vector], kind="stable")],
+            embedded=int((self._alive & (self._vector_rows >= 0)).sum()),
+        )
+
+
+def _joined(array: NDArray, values: Iterable[int], count: int) -> NDArray:  # type: ignore[type-arg]
+    return np.concatenate((array, np.fromiter(values, array.dtype, count)))

@@ -1,0 +1,449 @@
+"""Index: the face of the engine. One workspace folder, searched by meaning, words and names.
+
+Takes a root and questions, gives hits. Reading (`catch_up`, `search` and the rest) works beside any number of other
+processes; writing (`update`, `update_paths`) takes the folder's lock. Everything is kept in a folder of the user's
+cache, nothing is written below the root. Knows no LSP, no terminal, no threads of its own but those of a pass.
+"""
+
+import contextlib
+import hashlib
+import logging
+import sqlite3
+import subprocess
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+import filelock
+import numpy as np
+import platformdirs
+
+from lsp_server.engine import names
+from lsp_server.engine.corpus import Corpus, View
+from lsp_server.engine.encoder import Encoder, OnnxEncoder, bundled_model, read_card
+from lsp_server.engine.errors import Busy, EngineError, StoreError
+from lsp_server.engine.files import Rules, check_root, why
+from lsp_server.engine.query import Query, Question, parse
+from lsp_server.engine.reading import ReadingProcess, recipe
+from lsp_server.engine.search import Ranked, allowed_rows, list_recent, rank, rank_similar
+from lsp_server.engine.store import Details, Store, remove
+from lsp_server.engine.symbols import Span
+from lsp_server.engine.threads import default_threads
+from lsp_server.engine.update import Pass, Plan, Progress, graph_path, plan_all, plan_paths
+
+SKIPPED_ROWS = 100  # of the files that were left out, in a status
+GIT_SECONDS = 5.0  # for the list of changed files
+
+_log = logging.getLogger(__name__)
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How an index is made. The names are those of the settings and of the command line."""
+
+    model: str = "auto"  # "auto", the id of a shipped model, or a folder
+    threads: int = 0  # that embed; 0: half the cores
+    exclude: tuple[str, ...] = ()  # globs as in .gitignore
+    max_file_bytes: int = 1_000_000
+    cache_dir: str = ""  # "": the user's cache folder
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What an answer rests on; the fields are those of IndexStatus in the protocol."""
+
+    state: str  # 'ready' or 'starting'; who drives passes knows the others
+    mode: str  # 'words' or 'hybrid'
+    files_done: int
+    files_total: int
+    symbols: int
+    embedded: int
+    model: str
+    message: str
+    bytes: int
+    last_update: float  # seconds since the epoch, 0 for never
+    skipped: tuple[tuple[str, str], ...]
+    skipped_total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A symbol that was found."""
+
+    path: str
+    language: str
+    kind: str
+    name: str
+    container: str
+    span: Span
+    name_span: Span
+    ascii: bool  # columns are the same in every encoding
+    score: float  # 0..1, never rising down a list
+    match: str  # 'meaning', 'words', 'name', 'mixed'
+    preview: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Hits, best first; when not `confident`, they are the nearest misses."""
+
+    hits: tuple[Hit, ...]
+    confident: bool
+    status: Status
+
+
+class Index:
+    """One folder's index. `catch_up` in one thread at a time; `search` and the other questions in any.
+
+    Raises EngineError when the root, the model's folder or the cache cannot be used.
+    """
+
+    def __init__(self, root: Path, options: Options | None = None, encoder: Encoder | None = None):
+        self.options = options or Options()
+        self.root = check_root(root)
+        self.rules = Rules(self.options.exclude, self.options.max_file_bytes)
+        self._encoder = encoder
+        self._encoder_lock = threading.Lock()
+        self._model_folder = _model_folder(self.options.model) if encoder is None else Path()
+        if encoder is None:
+            card = read_card(self._model_folder)
+            self.model, self.fingerprint, dim = card.id, card.fingerprint(), card.dims
+        else:
+            self.model, self.fingerprint, dim = "custom", encoder.fingerprint, encoder.dim
+        self.folder = _cache_folder(self.root, self.options.cache_dir)
+        self.store_path = self.folder / "index.db"
+        self._lock = filelock.FileLock(self.folder / "lock")
+        self._reader: ReadingProcess | None = None
+        self._dim = dim
+        self._questions = threading.Lock()  # the connection that fetches details serves one thread at a time
+        self._open()
+
+    def _open(self) -> None:
+        self._inode = 0
+        self._store = self._open_store()
+        self._details = Store(self.store_path)
+        self._inode = self.store_path.stat().st_ino
+        self._corpus = Corpus(self._store, graph_path(self.store_path), self.fingerprint, self._dim)
+        self._status = self._make_status()
+
+    def _open_store(self) -> Store:
+        """Open the store; a damaged one is made anew if nobody writes it."""
+        try:
+            return Store(self.store_path)
+        except sqlite3.DatabaseError as error:
+            _log.warning("the index %s is damaged (%s) and is made anew", self.store_path, error)
+        with self._writing():
+            remove(self.store_path)
+            return Store(self.store_path)
+
+    def close(self) -> None:
+        """Let go of files and processes."""
+        if self._reader is not None:
+            self._reader.close()
+        self._store.close()
+        self._details.close()
+
+    # ---- writing
+
+    def update(self, first: Sequence[str] = ()) -> Iterator[Progress]:
+        """Bring the whole index up to date; files in `first` come first. See `update.Pass`.
+
+        Raises Busy when another process writes, EngineError when the store cannot be written or there is no model.
+        """
+        yield from self._pass(lambda store: plan_all(self.root, self.rules, store, self._recipe(), first))
+
+    def update_paths(self, paths: Sequence[str]) -> Iterator[Progress]:
+        """Bring the index up to date with these files or folders, given relative to the root."""
+        yield from self._pass(lambda store: plan_paths(self.root, self.rules, store, self._recipe(), paths))
+
+    def _pass(self, plan: Callable[[Store], Plan]) -> Iterator[Progress]:
+        with self._writing():
+            try:
+                yield from self._write(plan)
+            except sqlite3.DatabaseError as error:
+                _log.warning("the index %s is damaged (%s) and is made anew", self.store_path, error)
+                remove(self.store_path)
+                yield from self._write(lambda store: plan_all(self.root, self.rules, store, self._recipe(), ()))
+
+    def _write(self, plan: Callable[[Store], Plan]) -> Iterator[Progress]:
+        store = Store(self.store_path)
+        try:
+            yield Progress("scan", generation=store.generation())
+            if self._reader is None:
+                self._reader = ReadingProcess(self.root, self.rules)
+            threads = self.options.threads or default_threads()
+            run = Pass(store, self._reader, self.encoder, self.fingerprint, self._recipe(), threads)
+            yield from run.run(plan(store))
+        finally:
+            store.close()
+
+    def _recipe(self) -> str:
+        """Return what decides how files are taken apart and described; files read by another one are read again."""
+        return f"{recipe()}-{self.fingerprint}"
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            self._lock.acquire(timeout=0)
+        except filelock.Timeout:
+            raise Busy(f"Another process is indexing {self.root}. Its results can be searched meanwhile.") from None
+        except OSError as error:
+            raise StoreError(f"{self.folder} cannot be written ({error}). Choose another place with --cache-dir.") from error
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+    # ---- reading
+
+    def encoder(self) -> Encoder:
+        """Return the model, loaded on first use (0.2 s). Raises ModelError."""
+        with self._encoder_lock:
+            if self._encoder is None:
+                self._encoder = OnnxEncoder(self._model_folder)
+            return self._encoder
+
+    def catch_up(self) -> bool:
+        """Read what any process committed since the last call; True if something changed."""
+        try:
+            if self.store_path.stat().st_ino != self._inode:  # somebody made it anew
+                raise sqlite3.DatabaseError("replaced")
+            changed = self._corpus.catch_up()
+        except FileNotFoundError:
+            changed = self._reopen()
+        except sqlite3.OperationalError as error:
+            raise StoreError(f"{self.store_path} cannot be read now ({error}).") from error
+        except sqlite3.DatabaseError as error:
+            _log.warning("reading %s again: %s", self.store_path, error)
+            changed = self._reopen()
+        if changed:
+            self._status = self._make_status()
+        return changed
+
+    def _reopen(self) -> bool:
+        with self._questions:
+            self._store.close()
+            self._details.close()
+            self._open()
+        self._corpus.catch_up()
+        return True
+
+    def search(self, query: Query) -> Answer:
+        """Answer by meaning, words and names; by words and names alone while nothing is embedded."""
+        view = self._corpus.view
+        question = parse(query)
+        vector = self.encoder().encode_query(question.words) if view.embedded and question.words else None
+        return self._answer(view, self._rank(view, question, vector))
+
+    def search_words(self, query: Query) -> Answer:
+        """Answer by words and names: in a few milliseconds, without the model."""
+        view = self._corpus.view
+        return self._answer(view, self._rank(view, parse(query), None))
+
+    def _rank(self, view: View, question: Question, vector: np.ndarray | None) -> Ranked:  # type: ignore[type-arg]
+        allowed = self._allowed(view, question)
+        if not question.words:
+            return list_recent(view, allowed, question.query.limit)
+        return rank(view, question, vector, allowed)
+
+    def _allowed(self, view: View, question: Question) -> np.ndarray:  # type: ignore[type-arg]
+        literal: set[int] | None = None
+        for phrase in question.phrases:
+            found = self._ask(lambda store, phrase=phrase: store.literal(phrase))  # type: ignore[misc]
+            literal = found if literal is None else literal & found
+        changed = self.changed_files() if question.changed else None
+        return allowed_rows(view, question, literal, changed)
+
+    def find_names(self, text: str, limit: int) -> tuple[Hit, ...]:
+        """Find symbols by name: exact, prefix, camel-hump and fuzzy matches, in that order."""
+        view = self._corpus.view
+        found = names.find(view, text, limit)
+        hits = self._hits(view, [row for row, _ in found])
+        return tuple(replace(hits[row], score=score, match="name") for row, score in found if row in hits)
+
+    def similar(self, path: str, start_line: int, end_line: int, query: Query) -> Answer:
+        """Find code like lines `start_line` to `end_line` (0-based, inclusive) of `path`, itself left out.
+
+        Raises EngineError when no indexed symbol stands there.
+        """
+        view = self._corpus.view
+        row = self._row_at(view, path, start_line, end_line)
+        if row is None:
+            raise EngineError(f"Nothing is indexed at {path}:{start_line + 1}. See: meaning-ls why {path}")
+        allowed = self._allowed(view, parse(query))
+        allowed[row] = False
+        for around in _around(view, row):
+            allowed[around] = False
+        allowed[view.parents == row] = False
+        vector_row = int(view.vector_rows[row])
+        if vector_row < 0:
+            return self._answer(view, self._rank(view, parse(replace(query, text=view.names[row])), None))
+        vector = view.vectors.floats(np.array([vector_row]))[0]
+        return self._answer(view, rank_similar(view, vector, allowed, query.limit))
+
+    def explain(self, query: Query, path: str, line: int) -> dict[str, float | str]:
+        """Return why the symbol at `line` (0-based) of `path` stands where it stands for `query`."""
+        view = self._corpus.view
+        row = self._row_at(view, path, line, line)
+        if row is None:
+            raise EngineError(f"Nothing is indexed at {path}:{line + 1}. See: meaning-ls why {path}")
+        question = parse(replace(query, limit=len(view)))
+        vector = self.encoder().encode_query(question.words) if view.embedded and question.words else None
+        allowed = self._allowed(view, question)
+        ranked = rank(view, question, vector, allowed)
+        found: dict[str, float | str] = {"name": view.names[row], "kind": self._hits(view, [row])[row].kind}
+        if not allowed[row]:
+            return found | {"place": "left out by a filter"}
+        places = np.flatnonzero(ranked.rows == row)
+        if not len(places):
+            return found | {"place": "not among the candidates, or an inner symbol is listed instead"}
+        at = int(places[0])
+        return found | {
+            "place": at + 1,
+            "score": round(float(ranked.scores[at]), 4),
+            "match": ranked.match(at),
+            "cosine": round(float(ranked.cosines[at]), 4),
+            "words": round(float(ranked.words[at]), 4),
+            "definition": round(float(ranked.definitions[at]), 4),
+            "factor": round(float(ranked.factors[at]), 4),
+            "file": round(float(ranked.coherence[at]), 4),
+        }
+
+    def why(self, path: str) -> str:
+        """Return a sentence: how much of a file is indexed, or which rule leaves it out."""
+        reason = why(self.root, path, self.rules)
+        known = self._ask(lambda store: store.file_note(path))
+        if reason:
+            return f"{path} is left out: {reason}."
+        if known is None:
+            return f"{path} is not indexed yet. Run: meaning-ls index"
+        count, note = known
+        return f"{path} is indexed with {count} symbols{f' ({note})' if note else ''}."
+
+    def status(self) -> Status:
+        """Return what is known of the index since the last `catch_up`."""
+        return self._status
+
+    def changed_files(self) -> frozenset[str]:
+        """Return the files that differ from git's HEAD, none where there is no git."""
+        git = ["git", "-C", str(self.root)]
+        paths: set[str] = set()
+        for command in (["diff", "--name-only", "--relative", "-z", "HEAD"], ["ls-files", "-o", "--exclude-standard", "-z"]):
+            try:
+                done = subprocess.run([*git, *command], capture_output=True, timeout=GIT_SECONDS, check=False)
+            except (OSError, subprocess.TimeoutExpired):
+                return frozenset()
+            paths.update(name.decode("utf-8", "surrogateescape") for name in done.stdout.split(b"\0") if name)
+        return frozenset(paths)
+
+    # ---- from rows to hits
+
+    def _ask(self, ask: Callable[[Store], _T]) -> _T:
+        with self._questions:
+            try:
+                return ask(self._details)
+            except sqlite3.DatabaseError as error:
+                raise StoreError(f"{self.store_path} cannot be read ({error}). It is rebuilt by: meaning-ls index") from error
+
+    def _row_at(self, view: View, path: str, start_line: int, end_line: int) -> int | None:
+        """Return the row of the smallest symbol that holds these lines, the file's own when none does."""
+        spans = self._ask(lambda store: store.symbols_of(path))
+        inside = [item for item in spans if item[1][0] <= start_line and end_line <= item[1][2]] or spans[:1]
+        if not inside:
+            return None
+        symbol_id = min(inside, key=lambda item: (item[1][2] - item[1][0], -item[0]))[0]
+        rows = np.flatnonzero(view.ids == symbol_id)
+        return int(rows[0]) if len(rows) else None
+
+    def _answer(self, view: View, ranked: Ranked) -> Answer:
+        hits = self._hits(view, [int(row) for row in ranked.rows])
+        return Answer(
+            tuple(
+                replace(hits[int(row)], score=float(ranked.scores[at]), match=ranked.match(at))
+                for at, row in enumerate(ranked.rows)
+                if int(row) in hits
+            ),
+            ranked.confident,
+            self._status,
+        )
+
+    def _hits(self, view: View, rows: Sequence[int]) -> dict[int, Hit]:
+        details = self._ask(lambda store: store.details([int(view.ids[row]) for row in rows]))
+        return {row: _hit(details[int(view.ids[row])]) for row in rows if int(view.ids[row]) in details}
+
+    def _make_status(self) -> Status:
+        view = self._corpus.view
+        skipped_total, skipped = self._store.skipped(SKIPPED_ROWS)
+        last_update = float(self._store.meta("last_update") or 0)
+        symbols = int(view.alive.sum())
+        files = len(set(view.files[view.alive].tolist()))
+        message = ""
+        if last_update and not files:
+            message = "No file is indexed: " + (f"{skipped[0][0]}: {skipped[0][1]}." if skipped else "the folder holds none.")
+        return Status(
+            state="ready" if last_update else "starting",
+            mode="hybrid" if view.embedded else "words",
+            files_done=files,
+            files_total=files,
+            symbols=symbols,
+            embedded=view.embedded,
+            model=self.model if view.embedded else "",
+            message=message,
+            bytes=sum(path.stat().st_size for path in self.folder.iterdir() if path.is_file()),
+            last_update=last_update,
+            skipped=skipped,
+            skipped_total=skipped_total,
+        )
+
+
+def _hit(details: Details) -> Hit:
+    spans = details.spans
+    return Hit(
+        path=details.path,
+        language=details.language,
+        kind=details.kind,
+        name=details.name,
+        container=details.container,
+        span=Span(*spans[:4]),
+        name_span=Span(*spans[4:]),
+        ascii=details.ascii,
+        score=0.0,
+        match="words",
+        preview=details.preview,
+        detail=details.detail,
+    )
+
+
+def _around(view: View, row: int) -> Iterator[int]:
+    parent = int(view.parents[row])
+    while parent >= 0:
+        yield parent
+        parent = int(view.parents[parent])
+
+
+def _model_folder(model: str) -> Path:
+    if model in ("auto", bundled_model().name):
+        return bundled_model()
+    folder = Path(model).expanduser()
+    if folder.is_dir():
+        return folder.resolve()
+    raise EngineError(
+        f"There is no model {model!r}: give 'auto', '{bundled_model().name}', or a folder with model.onnx, "
+        "tokenizer.json and model.toml."
+    )
+
+
+def _cache_folder(root: Path, cache_dir: str) -> Path:
+    """Make and return the folder of this root's index: readable by its owner alone."""
+    base = Path(cache_dir).expanduser() if cache_dir else Path(platformdirs.user_cache_dir("meaning-ls", appauthor=False))
+    digest = hashlib.blake2b(str(root).encode("utf-8", "surrogateescape"), digest_size=6).hexdigest()
+    folder = base / "index" / f"{root.name.encode('ascii', 'replace').decode().replace('?', '_')[:40]}-{digest}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise StoreError(f"{folder} cannot be made ({error.strerror}). Choose another place with --cache-dir.") from error
+    return folder

@@ -1,0 +1,201 @@
+"""Reading: a file becomes a record for the store, in a process of its own.
+
+Takes paths, gives FileRecords or the reason why a file is left out. Parsing holds Python's lock and a grammar may crash
+or hang, so it happens in a child process: the encoder never waits for it, and trouble costs one file. The child ends
+when its parent does, whatever the cause: its pipe closes.
+"""
+
+import contextlib
+import logging
+import multiprocessing
+import signal
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from hashlib import blake2b
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from lsp_server.engine.files import Rules, Unreadable, read
+from lsp_server.engine.store import FileRecord, SymbolRecord
+from lsp_server.engine.symbols import Symbol, extract
+from lsp_server.engine.text import RECIPE, bag_of_words, describe, squeeze, text_hash
+
+CHUNK_FILES = 16  # files sent to the child at a time: small enough to show progress, large enough to cost nothing
+FILE_SECONDS = 20.0  # per file; extraction stops itself long before, this is for a grammar that hangs
+PREVIEW_CHARS = 200
+DETAIL_CHARS = 200
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A file to read; `content_hash` is the one in the store, b"" when it must be read in any case."""
+
+    path: str
+    content_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A file that is left out, and why."""
+
+    path: str
+    reason: str
+
+
+@cache
+def recipe() -> str:
+    """Return what decides how a file is taken apart and described: files read by another recipe are read again."""
+    digest = blake2b(digest_size=6)
+    for query in sorted((Path(__file__).parent / "queries").glob("*.scm")):
+        digest.update(query.read_bytes())
+    return f"{RECIPE}-{digest.hexdigest()}"
+
+
+def read_record(root: Path, rules: Rules, wanted: Wanted) -> FileRecord | Left:
+    """Read and take apart one file. Never raises on what the file holds."""
+    try:
+        source = read(root, wanted.path, rules)
+    except Unreadable as error:
+        return Left(wanted.path, str(error))
+    record = FileRecord(
+        source.path, source.size, source.mtime_ns, source.content_hash, source.language, note="", symbols=None
+    )
+    if source.content_hash == wanted.content_hash:
+        return record
+    extraction = extract(source)
+    records = tuple(_symbol_record(symbol, source.path) for symbol in extraction.symbols)
+    return replace(record, note=extraction.note, symbols=records)
+
+
+def _symbol_record(symbol: Symbol, path: str) -> SymbolRecord:
+    text = _storable(describe(symbol, path))
+    span, name = symbol.span, symbol.name_span
+    return SymbolRecord(
+        parent=symbol.parent,
+        kind=symbol.kind,
+        name=_storable(symbol.name),
+        container=_storable(symbol.container),
+        spans=(
+            *(span.start_line, span.start_column, span.end_line, span.end_column),
+            *(name.start_line, name.start_column, name.end_line, name.end_column),
+        ),
+        ascii=symbol.ascii,
+        preview=_storable(_preview(symbol)),
+        detail=_storable(_first_sentence(symbol.doc)),
+        text=text,
+        text_hash=text_hash(text),
+        bag=bag_of_words(symbol, path),
+        doc=_storable(symbol.doc),
+        code=_storable(symbol.body),
+    )
+
+
+def _preview(symbol: Symbol) -> str:
+    """Return the signature, or the first line that says something."""
+    lines = (symbol.signature, *symbol.body.splitlines(), symbol.name)
+    return next((squeeze(line)[:PREVIEW_CHARS] for line in lines if any(c.isalnum() for c in line)), symbol.name)
+
+
+def _first_sentence(doc: str) -> str:
+    text = squeeze(doc.split("\n\n")[0])
+    end = text.find(". ")
+    return (text[: end + 1] if end > 0 else text)[:DETAIL_CHARS]
+
+
+def _storable(text: str) -> str:
+    """Return `text` without halves of surrogate pairs, which SQLite and JSON cannot hold."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+
+
+class ReadingProcess:
+    """A child process that reads files of one root. For one thread at a time; `stop` from any."""
+
+    def __init__(self, root: Path, rules: Rules):
+        self._root = root
+        self._rules = rules
+        self._process: multiprocessing.process.BaseProcess | None = None
+        self._pipe: Connection | None = None
+        self._stopping = False
+
+    def records(self, wanted: Sequence[Wanted]) -> Iterator[FileRecord | Left]:
+        """Read these files in order. A file that crashes or hangs the child is left out and named."""
+        self._stopping = False
+        for start in range(0, len(wanted), CHUNK_FILES):
+            if self._stopping:
+                return
+            chunk = wanted[start : start + CHUNK_FILES]
+            answer = self._ask(chunk)
+            if answer is not None:
+                yield from answer
+                continue
+            for one in chunk:  # something in here broke the child: find out what
+                if self._stopping:
+                    return
+                alone = self._ask([one])
+                if alone is None:
+                    _log.warning("left out %r: its parser crashed or hung", one.path)
+                yield from alone if alone is not None else [Left(one.path, "its parser crashed or hung")]
+
+    def stop(self) -> None:
+        """Make a `records` that runs in another thread end at once."""
+        self._stopping = True
+        if (process := self._process) is not None:
+            process.kill()
+
+    def close(self) -> None:
+        """End the child."""
+        if self._pipe is not None:
+            self._pipe.close()
+        if self._process is not None:
+            self._process.join(1.0)
+            if self._process.is_alive():
+                self._process.kill()
+                self._process.join()
+        self._process = self._pipe = None
+
+    def _ask(self, wanted: Sequence[Wanted]) -> list[FileRecord | Left] | None:
+        """Return the child's answer, None if it died or was too slow and had to be ended."""
+        try:
+            pipe = self._start()
+            pipe.send(list(wanted))
+            if pipe.poll(FILE_SECONDS * len(wanted)):
+                return list(pipe.recv())
+        except (EOFError, OSError):
+            pass
+        if self._process is not None:
+            self._process.kill()
+        self.close()
+        return None
+
+    def _start(self) -> Connection:
+        if self._pipe is None or self._process is None or not self._process.is_alive():
+            self.close()
+            # Spawned, not forked: the parent has threads.
+            context = multiprocessing.get_context("spawn")
+            ours, theirs = context.Pipe()
+            self._process = context.Process(
+                target=_serve, args=(theirs, self._root, self._rules), name="meaning-ls reader", daemon=True
+            )
+            self._process.start()
+            theirs.close()
+            self._pipe = ours
+        return self._pipe
+
+
+def _serve(pipe: Connection, root: Path, rules: Rules) -> None:
+    """Answer requests until the parent closes the pipe or dies."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal reaches us too; the parent decides
+    with contextlib.suppress(EOFError, OSError):
+        while True:
+            pipe.send([_read_safely(root, rules, wanted) for wanted in pipe.recv()])
+
+
+def _read_safely(root: Path, rules: Rules, wanted: Wanted) -> FileRecord | Left:
+    try:
+        return read_record(root, rules, wanted)
+    except Exception as error:  # noqa: BLE001 - the per-file step: whatever a file does, the others go on
+        _log.exception("reading %r failed", wanted.path)
+        return Left(wanted.path, f"reading it failed ({type(error).__name__})")

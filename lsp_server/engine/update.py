@@ -1,0 +1,288 @@
+"""Update: brings a store up to date with the files of its root.
+
+Takes the root and what the store knows, reads what changed in a child process, embeds in threads what was never
+embedded, and commits several times a second: words first, vectors as they come. A pass is a generator: each item is
+progress, and closing it stops the pass with nothing lost but the work in flight.
+"""
+
+import contextlib
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from lsp_server.engine.encoder import Encoder
+from lsp_server.engine.files import FileEntry, Rules, Walk, walk, why
+from lsp_server.engine.query import is_under
+from lsp_server.engine.reading import Left, ReadingProcess, Wanted
+from lsp_server.engine.store import FileRecord, KnownFile, Store
+from lsp_server.engine.vectors import VectorTable, build_graph, graph_ids, graph_is_stale, quantise
+
+COMMIT_SECONDS = 0.25  # between commits: what is found appears at this pace
+FIRST_RECORDS = 16  # files committed at once at the start, so that something can be found
+RECENT = 200  # files changed last that are read before the others
+RACY_NS = 2_000_000_000  # a file this young at the last pass may have changed again within its time stamp
+IGNORE_FILES = (".gitignore", ".ignore", ".meaningignore")
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a pass is."""
+
+    phase: str  # 'scan', 'read', 'embed', 'graph', 'done'
+    files_done: int = 0
+    files_total: int = 0
+    texts_done: int = 0
+    texts_total: int = 0
+    generation: int = 0
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a pass has to do. `skipped` is None when only some paths were looked at."""
+
+    wanted: tuple[Wanted, ...]
+    deleted: tuple[str, ...]
+    skipped: dict[str, str] | None
+    notes: dict[str, str]
+
+
+def plan_all(root: Path, rules: Rules, store: Store, recipe: str, first: Sequence[str]) -> Plan:
+    """Compare the whole root with the store; `first` are read first, then what changed last, then by folder."""
+    return _compare(walk(root, rules), store, recipe, first)
+
+
+def plan_paths(root: Path, rules: Rules, store: Store, recipe: str, paths: Sequence[str]) -> Plan:
+    """Compare some files or folders of the root with the store. A changed ignore file means the whole root."""
+    if any(path.rpartition("/")[2] in IGNORE_FILES or path in ("", ".") for path in paths):
+        return plan_all(root, rules, store, recipe, paths)
+    known = store.known_files()
+    if any((root / path).is_dir() or any(is_under(old, path) and old != path for old in known) for path in paths):
+        return plan_all(root, rules, store, recipe, paths)
+    wanted, deleted, notes = [], [], {}
+    for path in dict.fromkeys(paths):
+        notes[path] = reason = why(root, path, rules)
+        if not reason:
+            notes[path] = ""
+            old = known.get(path)
+            wanted.append(Wanted(path, old.content_hash if old and old.recipe == recipe else b""))
+        else:
+            if path in known:
+                deleted.append(path)
+            if not (root / path).exists():
+                notes[path] = ""  # gone is no reason to be listed among what is left out
+    return Plan(tuple(wanted), tuple(deleted), None, notes)
+
+
+def _compare(found: Walk, store: Store, recipe: str, first: Sequence[str]) -> Plan:
+    known = store.known_files()
+    last_pass = int(float(store.meta("last_update") or 0) * 1e9)
+    changed = [entry for entry in found.files if _is_changed(entry, known.get(entry.path), recipe, last_pass)]
+    present = {entry.path for entry in found.files}
+    recent = {entry.path for entry in sorted(changed, key=lambda entry: -entry.mtime_ns)[:RECENT]}
+    places = {path: place for place, path in enumerate(first)}
+    changed.sort(
+        key=lambda e: (
+            (0, places[e.path], e.path) if e.path in places else (1, -e.mtime_ns, e.path) if e.path in recent else (2, 0, e.path)
+        )
+    )
+    wanted = tuple(Wanted(entry.path, _known_hash(known.get(entry.path), recipe)) for entry in changed)
+    return Plan(wanted, tuple(path for path in known if path not in present), dict(found.skipped), {})
+
+
+def _is_changed(entry: FileEntry, known: KnownFile | None, recipe: str, last_pass: int) -> bool:
+    return (
+        known is None
+        or (known.size, known.mtime_ns, known.recipe) != (entry.size, entry.mtime_ns, recipe)
+        or entry.mtime_ns > last_pass - RACY_NS
+    )
+
+
+def _known_hash(known: KnownFile | None, recipe: str) -> bytes:
+    return known.content_hash if known and known.recipe == recipe else b""
+
+
+class Pass:
+    """One pass over a plan: a reading process, encoding threads, and the commits of this thread."""
+
+    def __init__(
+        self, store: Store, reader: ReadingProcess, encoder: Callable[[], Encoder], model: str, recipe: str, threads: int
+    ):
+        self._store = store
+        self._reader = reader
+        self._make_encoder = encoder
+        self._model = model
+        self._recipe = recipe
+        self._threads = threads
+        self._events: queue.Queue[_Event] = queue.Queue(maxsize=64)
+        self._texts: queue.SimpleQueue[tuple[bytes, str] | None] = queue.SimpleQueue()
+        self._stop = threading.Event()
+        self._records: list[FileRecord] = []
+        self._vectors: list[tuple[bytes, float, bytes]] = []
+        self._left: dict[str, str] = {}
+        self._fed = 0  # position of the last pending text given to the encoders
+        self._asked = 0
+        self.files_done = self.files_total = self.texts_done = self.texts_total = 0
+
+    def run(self, plan: Plan) -> Iterator[Progress]:
+        """Do what `plan` says. Raises ModelError when there is no encoder; words are complete by then."""
+        self.files_total = len(plan.wanted)
+        if plan.deleted:
+            self._store.delete_files(plan.deleted)
+        self._store.drop_pending()
+        self.texts_total = self._store.pending_count()
+        threads = [threading.Thread(target=self._read, args=(plan.wanted,), name="reading", daemon=True)]
+        threads[0].start()
+        trouble: Exception | None = None
+        reading, last = True, 0.0
+        try:
+            while reading or (trouble is None and (self.texts_done < self.texts_total)):
+                if len(threads) == 1 and (self.texts_total or self._records):
+                    threads += [threading.Thread(target=self._encode, daemon=True) for _ in range(self._threads)]
+                    for thread in threads[1:]:
+                        thread.start()
+                path = ""
+                with contextlib.suppress(queue.Empty):
+                    # One event, and all that have gathered behind it: the loop turns a few times a second, not per text.
+                    for event in [self._events.get(timeout=COMMIT_SECONDS), *islice(_drain(self._events), 1_000)]:
+                        match event:
+                            case FileRecord():
+                                self._records.append(event)
+                                path = event.path
+                            case Left():
+                                self._left[event.path] = event.reason
+                                self.files_done += 1
+                            case (text_hash, scale, data):
+                                self._vectors.append((text_hash, scale, data))
+                            case Exception():
+                                trouble = trouble or event
+                            case None:
+                                reading = False
+                now = time.monotonic()
+                if now - last >= COMMIT_SECONDS or not reading:
+                    self._commit()
+                    last = now
+                    yield self._progress("read" if reading else "embed", path)
+                self._feed()
+            self._commit()
+            self._finish(plan)
+            if trouble is not None:
+                raise trouble
+            yield from self._build_graph()
+            yield self._progress("done", "")
+        finally:
+            self._stop.set()
+            for _ in threads:
+                self._texts.put(None)
+            if threads[0].is_alive():
+                self._reader.stop()
+            self._commit()
+            for thread in threads:
+                while thread.is_alive():
+                    for _ in _drain(self._events):  # an encoder may be waiting for room
+                        pass
+                    thread.join(0.01)
+
+    def _read(self, wanted: Sequence[Wanted]) -> None:
+        """Reading thread: from paths to events, at the pace at which they are taken."""
+        try:
+            for record in self._reader.records(wanted):
+                if not self._put(record):
+                    return
+        except Exception as error:  # noqa: BLE001 - the end of a background task: the pass raises it
+            self._put(error)
+        self._put(None)
+
+    def _encode(self) -> None:
+        """Encoding thread: from texts to events."""
+        try:
+            encoder = self._make_encoder()
+            while (task := self._texts.get()) is not None and not self._stop.is_set():
+                vector = encoder.encode(task[1])
+                if not np.isfinite(vector).all():
+                    raise ValueError(f"the model {self._model} gives vectors that are no numbers")
+                if not self._put((task[0], *quantise(vector))):
+                    return
+        except Exception as error:  # noqa: BLE001 - the end of a background task: the pass raises it
+            self._put(error)
+
+    def _put(self, event: "_Event") -> bool:
+        while not self._stop.is_set():
+            with contextlib.suppress(queue.Full):
+                self._events.put(event, timeout=0.2)
+                return True
+        return False
+
+    def _commit(self) -> None:
+        records, self._records = self._records, []
+        vectors, self._vectors = self._vectors, []
+        if records:
+            self.texts_total += self._store.save_files(records, self._model, self._recipe)
+            self.files_done += len(records)
+        if vectors:
+            self._store.save_vectors(self._model, vectors)
+            self.texts_done += len(vectors)
+
+    def _feed(self) -> None:
+        """Give the encoders the next texts before they run dry."""
+        if self._asked - self.texts_done - len(self._vectors) > 128:
+            return
+        for position, text_hash, text in self._store.pending_after(self._fed):
+            self._fed = position
+            self._asked += 1
+            self._texts.put((text_hash, text))
+
+    def _finish(self, plan: Plan) -> None:
+        known = self._store.known_files()
+        gone = [path for path in self._left if path in known]
+        if gone:
+            self._store.delete_files(gone)
+        if plan.skipped is not None:
+            self._store.finish(plan.skipped | self._left, self._model)
+            return
+        for path, reason in (plan.notes | self._left).items():
+            self._store.note_skipped(path, reason)
+        self._store.finish(None, self._model)
+
+    def _build_graph(self) -> Iterator[Progress]:
+        """Make the graph anew when too much has changed since it was made."""
+        path = graph_path(self._store.path)
+        vectors = list(self._store.vectors_in_use(self._model))
+        live = np.fromiter((vector.id for vector in vectors), np.int64, len(vectors))
+        if not vectors or not graph_is_stale(graph_ids(path, self._model), live):
+            return
+        yield self._progress("graph", "")
+        table = VectorTable(len(vectors[0].data))
+        table.extend(live, (vector.scale for vector in vectors), (vector.data for vector in vectors))
+        try:
+            build_graph(path, table, self._model, self._threads)
+        except (OSError, RuntimeError) as error:
+            _log.warning("the graph could not be made (%s): searches are exact scans", error)
+
+    def _progress(self, phase: str, path: str) -> Progress:
+        return Progress(
+            phase, self.files_done, self.files_total, self.texts_done, self.texts_total, self._store.generation(), path
+        )
+
+
+_Event = FileRecord | Left | tuple[bytes, float, bytes] | Exception | None
+
+
+def graph_path(store_path: Path) -> Path:
+    """Return where the graph of a store lies."""
+    return store_path.with_name("graph.hnsw")
+
+
+def _drain(events: "queue.Queue[_Event]") -> Iterator["_Event"]:
+    with contextlib.suppress(queue.Empty):
+        while True:
+            yield events.get_nowait()

@@ -1,0 +1,241 @@
+"""Vectors: embeddings of 8 bits a dimension, exact search over them, and the hnswlib graph beside.
+
+Takes unit vectors, gives cosines. The exact scan is the truth; the graph only proposes candidates, which are scored by
+the stored vectors again. The graph is a file that can be lost at any time: it is checked before it is used, never
+changed while it is searched, and made anew by whoever writes the index. Knows neither symbols nor SQL.
+"""
+
+import json
+import logging
+import os
+from collections.abc import Iterable
+from hashlib import blake2b
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import hnswlib
+
+SCAN_ROWS = 4_096  # rows made float at a time: 6 MB at 384 dimensions stay in the cache of a small CPU
+GRAPH_MINIMUM = 10_000  # below it the exact scan (0.5 ms) is as quick and always right
+GRAPH_LINKS = 16  # hnswlib's M; 32 gains .015 recall for 8 % more memory, 8 loses .06
+GRAPH_CONSTRUCTION = 200  # hnswlib's ef_construction; 100 loses .02 to .03 recall
+GRAPH_TAIL = 5_000  # vectors not in the graph are scanned: 0.25 ms for these
+GRAPH_DELETED = 1 / 3  # dead nodes lengthen every search: from this share on the graph is made anew
+FORMAT = 1
+
+_log = logging.getLogger(__name__)
+
+Floats = NDArray[np.float32]
+Integers = NDArray[np.int64]
+
+
+def quantise(vector: Floats) -> tuple[float, bytes]:
+    """Return a float32 [dim] vector as (scale, int8 bytes): `scale * int8` is nearest to it (recall@10 .99)."""
+    scale = float(np.abs(vector).max()) / 127 or 1.0
+    return scale, np.rint(vector / scale).astype(np.int8).tobytes()
+
+
+class VectorTable:
+    """Quantised unit vectors in rows that are only ever added. Readers may hold a row count while others append."""
+
+    def __init__(self, dim: int):
+        self.dim = dim
+        self._count = 0
+        self._ids = np.zeros(1024, np.int64)
+        self._scales = np.zeros(1024, np.float32)
+        self._data = np.zeros((1024, dim), np.int8)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def extend(self, ids: Iterable[int], scales: Iterable[float], data: Iterable[bytes]) -> None:
+        """Append vectors: their ids, scales and `dim` bytes each. Raises ValueError on another length."""
+        rows = np.frombuffer(b"".join(data), np.int8).reshape(-1, self.dim)
+        end = self._count + len(rows)
+        if end > len(self._data):
+            # New arrays, not a resize in place: a search that is under way keeps the old ones.
+            capacity = max(end, len(self._data) * 3 // 2)
+            self._ids = _grown(self._ids, capacity)
+            self._scales = _grown(self._scales, capacity)
+            self._data = _grown(self._data, capacity)
+        self._ids[self._count : end] = np.fromiter(ids, np.int64, len(rows))
+        raw = np.fromiter(scales, np.float32, len(rows))
+        # The stored scale undoes the rounding's change of length too, so that the dot product is the cosine.
+        lengths = np.linalg.norm(rows.astype(np.float32), axis=1)
+        self._scales[self._count : end] = np.where(lengths > 0, 1 / np.maximum(lengths, 1e-9), raw)
+        self._data[self._count : end] = rows
+        self._count = end
+
+    def ids(self) -> Integers:
+        """Return the id of each row, int64 [n]."""
+        return self._ids[: self._count]
+
+    def cosines(self, query: Floats, rows: Integers) -> Floats:
+        """Return the cosine of `query` (unit, float32 [dim]) with each of `rows`, float32 [len(rows)]."""
+        out = np.empty(len(rows), np.float32)
+        for start in range(0, len(rows), SCAN_ROWS):
+            part = rows[start : start + SCAN_ROWS]
+            out[start : start + len(part)] = (self._data[part].astype(np.float32) @ query) * self._scales[part]
+        return out
+
+    def scan(self, query: Floats, first: int = 0) -> Floats:
+        """Return the cosine of `query` with every row from `first` on, float32 [n - first]."""
+        end = self._count
+        out = np.empty(max(end - first, 0), np.float32)
+        for start in range(first, end, SCAN_ROWS):
+            stop = min(start + SCAN_ROWS, end)
+            out[start - first : stop - first] = self._data[start:stop].astype(np.float32) @ query
+        return out * self._scales[first:end]
+
+    def floats(self, rows: Integers) -> Floats:
+        """Return the unit vectors of `rows`, float32 [len(rows), dim]."""
+        return self._data[rows].astype(np.float32) * self._scales[rows, None]
+
+
+class Graph:
+    """An hnswlib graph loaded from its file. Its labels are vector ids. It is never changed, so searches need no lock."""
+
+    def __init__(self, index: "hnswlib.Index", ids: Integers):
+        self._index = index
+        self.ids = ids  # int64, ascending
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def nearest(self, query: Floats, count: int) -> Integers:
+        """Return the ids of about the `count` nearest vectors, nearest first."""
+        count = min(count, len(self.ids))
+        labels, _ = self._index.knn_query(query, k=count, num_threads=1)
+        return np.asarray(labels[0], np.int64)
+
+
+def search_width(size: int, count: int) -> int:
+    """Return hnswlib's ef for a graph of `size` nodes: wide enough that recall@50 stays above .98 (`benchmarks/speed`)."""
+    return max(2 * count, 200 if size < 50_000 else 300 if size < 200_000 else 400)
+
+
+def load_hnswlib() -> ModuleType | None:
+    """Return the hnswlib module, None where it is not installed or does not fit this CPU's Python."""
+    try:
+        import hnswlib
+    except ImportError as error:
+        _log.info("hnswlib cannot be used (%s): every search is an exact scan", error)
+        return None
+    return hnswlib  # type: ignore[no-any-return]
+
+
+def load_graph(path: Path, model: str, dim: int, candidates: int) -> Graph | None:
+    """Read the graph at `path` that was made for `model`; None when there is none or it is not what was saved.
+
+    hnswlib loads damaged files and wrong dimensions without complaint and crashes later, so its file is only opened
+    when size and digest are those written down beside it.
+    """
+    try:
+        header = json.loads(path.with_suffix(".json").read_text("utf-8"))
+        wanted = {"format": FORMAT, "model": model, "dim": dim}
+        if not isinstance(header, dict) or {key: header.get(key) for key in wanted} != wanted:
+            return None
+        ids = np.frombuffer(bytes.fromhex(header["ids"]), np.int64) if header.get("ids") else np.zeros(0, np.int64)
+        data = path.with_name(str(header["file"]))
+        if data.parent != path.parent or _digest(data) != header["digest"]:
+            raise ValueError("its digest is not the one written down")
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        _log.warning("the graph %s is damaged (%s) and is made anew", path, error)
+        return None
+    hnswlib = load_hnswlib()
+    if hnswlib is None:
+        return None
+    # Always a fresh object: loading into a used one that fails leaves it broken.
+    index = hnswlib.Index(space="ip", dim=dim)
+    try:
+        index.load_index(str(data))
+    except RuntimeError as error:
+        _log.warning("the graph %s cannot be read (%s) and is made anew", path, error)
+        return None
+    index.set_ef(search_width(len(ids), candidates))  # a loaded index has hnswlib's default of 10
+    return Graph(index, ids)
+
+
+def graph_is_stale(graph_ids: Integers, live_ids: Integers) -> bool:
+    """Return whether a graph of `graph_ids` should be made anew for the vectors `live_ids` (both int64, distinct)."""
+    if len(live_ids) < GRAPH_MINIMUM:
+        return False
+    shared = len(np.intersect1d(graph_ids, live_ids, assume_unique=True))
+    return len(live_ids) - shared > GRAPH_TAIL or len(graph_ids) - shared > GRAPH_DELETED * len(graph_ids)
+
+
+def build_graph(path: Path, table: VectorTable, model: str, threads: int) -> bool:
+    """Make the graph of all rows of `table` and put it at `path`; False when hnswlib is not there.
+
+    Raises OSError when it could not be written (hnswlib itself says nothing on a full disk); the old one then stands.
+    """
+    hnswlib = load_hnswlib()
+    if hnswlib is None:
+        return False
+    order = np.argsort(table.ids(), kind="stable")
+    ids = table.ids()[order]
+    index = hnswlib.Index(space="ip", dim=table.dim)
+    index.init_index(max_elements=len(ids), M=GRAPH_LINKS, ef_construction=GRAPH_CONSTRUCTION, random_seed=1)
+    for start in range(0, len(ids), SCAN_ROWS):
+        rows = order[start : start + SCAN_ROWS]
+        index.add_items(table.floats(rows), table.ids()[rows], num_threads=threads)
+    name = f"{path.stem}-{os.urandom(6).hex()}{path.suffix}"
+    data = path.with_name(name)
+    try:
+        index.save_index(str(data))
+        if not data.exists() or data.stat().st_size != index.index_file_size():
+            raise OSError(f"{data} could not be written whole: is the disk full?")
+        header = {
+            "format": FORMAT,
+            "model": model,
+            "dim": table.dim,
+            "file": name,
+            "digest": _digest(data),
+            "ids": ids.tobytes().hex(),
+        }
+        _replace(path.with_suffix(".json"), json.dumps(header))
+    except BaseException:
+        data.unlink(missing_ok=True)
+        raise
+    for old in path.parent.glob(f"{path.stem}-*"):
+        if old.name != name:
+            old.unlink(missing_ok=True)
+    return True
+
+
+def graph_ids(path: Path, model: str) -> Integers:
+    """Return the ids in the graph at `path` without loading it, none when it is not there or not for `model`."""
+    try:
+        header = json.loads(path.with_suffix(".json").read_text("utf-8"))
+        if header["format"] == FORMAT and header["model"] == model and path.with_name(str(header["file"])).exists():
+            return np.frombuffer(bytes.fromhex(header["ids"]), np.int64)
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    return np.zeros(0, np.int64)
+
+
+def _grown(array: NDArray, capacity: int) -> NDArray:  # type: ignore[type-arg]
+    grown = np.zeros((capacity, *array.shape[1:]), array.dtype)
+    grown[: len(array)] = array
+    return grown
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        digest = blake2b(digest_size=16)
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _replace(path: Path, text: str) -> None:
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    temporary.write_text(text, "utf-8")
+    temporary.replace(path)

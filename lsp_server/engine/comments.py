@@ -1,0 +1,56 @@
+"""Comments: from comment source, in any language's marks, to the words that were written.
+
+Takes the source of one or more comments or of a docstring, gives its lines without marks, rulers and indentation.
+Does not read what is inside (tags, reST, Markdown stay as they are).
+"""
+
+import re
+
+DOC_LIMIT = 4_000  # characters; longer documentation adds nothing that the encoder or the word index would read
+
+# What may open a line of a comment in any language: // /// //! /* /** /*! * # #' ; % -- -- | {- {-| <!-- (* ! dnl =begin
+_OPEN = re.compile(
+    r"/\*+[!<]*|//+[/!<]*|\*+(?!/)|#+[!'|:]?|;+|%+|--+(?:\s?[|^])?|\{-+(?:\s?[|^])?|<!--+|\(\*+|!+<?"
+    r"|dnl\b|=begin\b|=end\b"
+)
+_CLOSE = re.compile(r"\s*(?:\*+/|-+\}|--+>|\*+\))\s*$")
+_INDENT = re.compile(r"[ \t]*")
+_QUOTES = re.compile(r"""^[A-Za-z@~%]{0,10}\s*(\"\"\"|'''|"|'|`)""")
+_WORD = re.compile(r"[^\W_]")
+_LICENCE = re.compile(
+    rb"copyright|\(c\) ?\d{4}|\blicen[sc]e[ds]?\b|SPDX-|all rights reserved|without warranty|redistribut", re.IGNORECASE
+)
+
+
+def is_licence(source: bytes) -> bool:
+    """Say whether a comment is a licence or a copyright notice: the same words in every file, so never a doc."""
+    return _LICENCE.search(source) is not None
+
+
+def strip_marks(source: str) -> str:
+    """Take the marks off one or more comments; rulers and empty lines separate paragraphs."""
+    lines = []
+    for raw in source[: 2 * DOC_LIMIT].splitlines():
+        line = _CLOSE.sub("", raw.strip())
+        mark = _OPEN.match(line)
+        lines.append(line[mark.end() :].rstrip() if mark else line)
+    return _tidy(lines)
+
+
+def strip_quotes(source: str) -> str:
+    """Take prefix, quotes and indentation off a string literal that serves as documentation."""
+    text = source[: 2 * DOC_LIMIT]
+    quote = _QUOTES.match(text)
+    if quote:
+        mark = quote.group(1)
+        text = text[quote.end() :]
+        text = text.rstrip().removesuffix(mark)
+    return _tidy([text.split("\n", 1)[0].strip(), *text.split("\n")[1:]])
+
+
+def _tidy(lines: list[str]) -> str:
+    kept = [line.rstrip() if _WORD.search(line) else "" for line in lines]
+    indents = [len(_INDENT.match(line).group()) for line in kept[1:] if line]  # type: ignore[union-attr]
+    cut = min(indents, default=0)
+    text = "\n".join([kept[0].strip() if kept else "", *(line[cut:] for line in kept[1:])])
+    return re.sub(r"\n{2,}", "\n\n", text).strip()[:DOC_LIMIT].rstrip()

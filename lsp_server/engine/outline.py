@@ -1,0 +1,277 @@
+"""Outline: from the definitions of a file to its tree of units.
+
+Takes a Syntax, gives units in order of appearance, each with its children, its whole range (documentation and
+decorators included) and its final kind. Leaves out what is not worth finding by itself (see `_is_unit`); that stays in
+the body of what encloses it. Still bytes, no text: `symbols.py` renders.
+"""
+
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from lsp_server.engine.comments import is_licence
+from lsp_server.engine.lines import Lines
+from lsp_server.engine.syntax import NOTHING, Definition, Range, Syntax
+
+TYPE_KINDS = frozenset({"class", "struct", "interface", "trait", "enum", "union", "object"})
+FUNCTION_KINDS = frozenset({"function", "method", "constructor", "test", "macro"})
+# What holds other definitions without being more than the sum of them: their loose lines become blocks, as in a file.
+SPACE_KINDS = frozenset({"file", "module", "namespace", "package"})
+VALUE_KINDS = frozenset({"constant", "variable", "property", "field"})
+
+# A function in a function below this many lines is part of how the outer one works (measured: facts/retrieval.md, 11).
+NESTED_LINES = 7
+# A function that is a value in a literal or an argument (captured @minor) says something from this many lines on.
+MINOR_LINES = 3
+# So many undocumented one-line values under each other are a table: found as a block, not as hundreds of symbols.
+TABLE_LINES = 20
+# Nobody nests definitions deeper; generated and hostile text does, and the steps after this one recurse.
+DEPTH = 60
+
+_UPPER = re.compile(rb"[A-Z][A-Z0-9_]+\Z")
+_OPERATOR = re.compile(rb"(.*?)(?:::)(operator\b.*)\Z", re.DOTALL)
+_QUALIFIED = re.compile(rb"(.*)(?:::|->|\.|:)([^:.]+)\Z", re.DOTALL)
+_ARGUMENTS = re.compile(r"<.*>|\[.*\]", re.DOTALL)
+# How comments begin that are documentation by their form, wherever they stand.
+_DOC_COMMENTS = (b"/**", b"/*!", b"{-|", b"{- |", b"(**")
+# Receivers that say "this module" or "this object", not whose member it is.
+_NO_SCOPE = re.compile(r"(?:(?:module\.)?exports|this|self|window|global|globalThis)(?:\.|\Z)")
+
+
+@dataclass(slots=True)
+class Unit:
+    """A definition that will be a symbol. Offsets are bytes."""
+
+    kind: str
+    start: int  # with documentation and decorators
+    end: int
+    head: int  # where the declaration itself starts
+    name: Range
+    body: int  # where the body starts, -1 if there is none
+    docs: list[Range]  # the documentation text of the comments before it
+    docstring: Range  # documentation inside
+    attributes: list[Range]  # decorators, attributes and annotations before it
+    scope: str  # a qualifier that is written at the definition: the X of X::y
+    label: str  # its name in the container of its children
+    marks: frozenset[str] = frozenset()
+    children: list["Unit"] = field(default_factory=list)
+    loose: list[Range] = field(default_factory=list)  # of a space: lines outside its children
+
+
+def outline(syntax: Syntax, lines: Lines) -> list[Unit]:
+    """Give the top units of a file in order of appearance, with their children."""
+    data = lines.data
+    leaders = Leaders(syntax, lines)
+    imports = sorted(syntax.imports)
+    top: list[Unit] = []
+    stack: list[tuple[int, Unit]] = []  # open units and where their nodes end
+    for definition, (start, end) in _distinct(syntax, data):
+        while stack and stack[-1][0] <= start:
+            stack.pop()
+        parent = stack[-1][1] if stack else None
+        siblings = parent.children if parent else top
+        if len(stack) >= DEPTH or (stack and end > stack[-1][0]):
+            continue  # an overlap is made by error recovery only
+        floor = siblings[-1].end if siblings else parent.name[1] if parent and parent.name[1] <= start else 0
+        unit = _unit(definition, (start, end), leaders.before(start, floor), data)
+        unit.kind = _kind(unit, parent, data)
+        if siblings and _continues(siblings[-1], unit, data):
+            _join(siblings[-1], unit)
+            stack.append((end, siblings[-1]))
+        elif _is_unit(unit, parent, lines) and not (unit.kind in VALUE_KINDS and _inside(definition.node, imports)):
+            siblings.append(unit)
+            stack.append((end, unit))
+    return _worth(top, lines)
+
+
+def _inside(node: Range, ranges: list[Range]) -> bool:
+    """Say whether a node lies in one of some sorted ranges: `const x = require("x")` is an import."""
+    at = bisect_right(ranges, (node[0], node[1])) - 1
+    return any(start <= node[0] and node[1] <= end for start, end in ranges[max(0, at) : at + 2])
+
+
+class Leaders:
+    """What may stand before a definition and belongs to it: comments and attributes, sorted, none inside another."""
+
+    def __init__(self, syntax: Syntax, lines: Lines) -> None:
+        self._lines = lines
+        self._found: list[tuple[Range, Range, bool]] = []  # the whole, its text, whether it is a comment
+        every = [(whole, doc, True) for whole, doc in syntax.comments]
+        every += [(whole, NOTHING, False) for whole in syntax.attributes]
+        every.sort(key=lambda one: (one[0][0], -one[0][1]))
+        for one in every:
+            if not self._found or one[0][0] >= self._found[-1][0][1]:
+                self._found.append(one)
+        self._starts = [one[0][0] for one in self._found]
+
+    def before(self, start: int, floor: int) -> tuple[int, list[Range], list[Range]]:
+        """Give where what belongs to `start` begins (not before `floor`), its comment texts and its attributes."""
+        data = self._lines.data
+        docs: list[Range] = []
+        attributes: list[Range] = []
+        at = bisect_left(self._starts, start) - 1
+        while at >= 0:
+            whole, text, is_comment = self._found[at]
+            gap = data[whole[1] : start]
+            if whole[0] < floor or (gap and not gap.isspace()) or gap.count(b"\n") > self._breaks(whole):
+                break
+            if is_comment:
+                if not self._opens_line(whole[0]) or is_licence(data[whole[0] : whole[1]]):
+                    break
+                docs.append(text if text != NOTHING else whole)
+            else:
+                attributes.append(whole)
+            start = whole[0]
+            at -= 1
+        return start, docs[::-1], attributes[::-1]
+
+    def _breaks(self, whole: Range) -> int:
+        """Give how many line breaks may follow: a blank line after `/** ... */`, unless that opens the file."""
+        may_part = self._lines.data.startswith(_DOC_COMMENTS, whole[0]) and whole != self._found[0][0]
+        return 2 if may_part else 1
+
+    def within(self, start: int, end: int) -> Iterator[Range]:
+        """Give the comments and attributes that start in a range."""
+        at = bisect_left(self._starts, start)
+        while at < len(self._found) and self._starts[at] < end:
+            yield self._found[at][0]
+            at += 1
+
+    def _opens_line(self, start: int) -> bool:
+        before = self._lines.data[self._lines.starts[self._lines.line(start)] : start]
+        return not before or before.isspace()
+
+
+def _distinct(syntax: Syntax, data: bytes) -> list[tuple[Definition, Range]]:
+    """Give each definition once, with the range of its outermost wrapper, outer ones first."""
+    known: dict[Range, list[Definition]] = {}
+    for definition in syntax.definitions:
+        same = known.setdefault(definition.node, [])
+        if same and same[0].rank == definition.rank and all(one.name != definition.name for one in same):
+            same.append(definition)  # `int a(void), b(void);`
+        elif not same or definition.rank >= same[0].rank:
+            known[definition.node] = [_merged(definition, same[0]) if same else definition]
+        else:
+            same[0] = _merged(same[0], definition)
+    found = []
+    for node, same in known.items():
+        start, end = node
+        while (start, end) in syntax.outers:
+            start, end = syntax.outers[(start, end)]
+        while end > start and data[end - 1] in b" \t\r\n\f\v":
+            end -= 1
+        found += [(definition, (start, end)) for definition in same]
+    found.sort(key=lambda one: (one[1][0], -one[1][1], one[0].node[0], -one[0].node[1], one[0].name))
+    return found
+
+
+def _merged(winner: Definition, other: Definition) -> Definition:
+    for part in ("body", "doc", "scope", "label"):
+        if getattr(winner, part) == NOTHING:
+            setattr(winner, part, getattr(other, part))
+    if winner.name == other.name:
+        winner.marks = winner.marks | other.marks
+    return winner
+
+
+def _unit(definition: Definition, whole: Range, before: tuple[int, list[Range], list[Range]], data: bytes) -> Unit:
+    start, docs, attributes = before
+    name, scope = _name(definition, data)
+    if definition.scope != NOTHING:
+        scope = data[slice(*definition.scope)].decode("utf-8", "replace")
+    label = definition.label if definition.label != NOTHING else name
+    return Unit(
+        kind=definition.kind,
+        start=start,
+        end=whole[1],
+        head=whole[0],
+        name=name,
+        body=definition.body[0],
+        docs=docs,
+        docstring=definition.doc,
+        attributes=attributes,
+        scope=_dotted(scope),
+        label=_dotted(data[slice(*label)].decode("utf-8", "replace")),
+        marks=definition.marks,
+    )
+
+
+def _name(definition: Definition, data: bytes) -> tuple[Range, str]:
+    """Give the range of the name, without quotes and without the qualifier before it, and that qualifier."""
+    start, end = definition.name
+    text = data[start:end]
+    if "qualified" in definition.marks:
+        parts = _OPERATOR.match(text) or _QUALIFIED.match(text)
+        if parts and parts.group(1).count(b"<") == parts.group(1).count(b">"):
+            return (start + parts.start(2), end), parts.group(1).decode("utf-8", "replace")
+    while end - start > 2 and text[0] in b"\"'`" and text[-1] == text[0]:
+        start, end, text = start + 1, end - 1, text[1:-1]
+    return (start, end), ""
+
+
+def _dotted(scope: str) -> str:
+    """Write a qualifier as a container: dots, no type arguments, nothing that only says "here"."""
+    plain = " ".join(_ARGUMENTS.sub("", scope).split()).replace("::", ".").replace("->", ".").strip(".: ")
+    return _NO_SCOPE.sub("", plain).removesuffix(".prototype")
+
+
+def _kind(unit: Unit, parent: Unit | None, data: bytes) -> str:
+    if unit.kind not in ("function", "method"):
+        return unit.kind
+    owner = unit.scope or (parent.label if parent and parent.kind in TYPE_KINDS else "")
+    if not owner:
+        return unit.kind
+    named_like_owner = owner.rpartition(".")[2].encode() == data[slice(*unit.name)]
+    return "constructor" if named_like_owner else "method"
+
+
+def _continues(last: Unit, unit: Unit, data: bytes) -> bool:
+    """Say whether two definitions are parts of one: equations of a function, overloads before their implementation."""
+    if "merge" not in last.marks or "merge" not in unit.marks or last.kind != unit.kind:
+        return False
+    between = data[last.end : unit.start]
+    return not between.strip() and data[slice(*last.name)] == data[slice(*unit.name)] and last.scope == unit.scope
+
+
+def _join(last: Unit, unit: Unit) -> None:
+    if last.body < 0:
+        last.body = unit.head
+    last.end = unit.end
+    last.marks = last.marks & unit.marks
+
+
+def _is_unit(unit: Unit, parent: Unit | None, lines: Lines) -> bool:
+    """Say whether a definition is worth finding by itself."""
+    height = lines.line(unit.end) - lines.line(unit.head) + 1
+    if parent and parent.kind in FUNCTION_KINDS:
+        return unit.kind not in VALUE_KINDS and height >= NESTED_LINES
+    if "minor" in unit.marks:
+        return height >= MINOR_LINES
+    if unit.kind in VALUE_KINDS:
+        return bool(unit.docs) or height > 1 or _UPPER.match(lines.data[slice(*unit.name)]) is not None
+    return True
+
+
+def _worth(units: list[Unit], lines: Lines) -> list[Unit]:
+    """Leave out declarations of what the file also defines, and tables of one-line values."""
+    defined = {lines.data[slice(*unit.name)] for unit in units if "declares" not in unit.marks}
+    kept: list[Unit] = []
+    table: list[Unit] = []
+    for unit in units:
+        unit.children = _worth(unit.children, lines)
+        if "declares" in unit.marks and not unit.docs and lines.data[slice(*unit.name)] in defined:
+            continue
+        if not _is_row(unit, lines) or (table and lines.line(unit.start) > lines.line(table[-1].start) + 1):
+            kept += [] if len(table) >= TABLE_LINES else table
+            table = []
+        if _is_row(unit, lines):
+            table.append(unit)
+        else:
+            kept.append(unit)
+    return kept + ([] if len(table) >= TABLE_LINES else table)
+
+
+def _is_row(unit: Unit, lines: Lines) -> bool:
+    flat = unit.kind in VALUE_KINDS or unit.kind == "macro" or "declares" in unit.marks
+    return flat and not unit.docs and not unit.children and lines.line(unit.start) == lines.line(unit.end)

@@ -1,0 +1,193 @@
+"""Syntax: what a language's query file finds in a text, as byte ranges.
+
+Takes UTF-8 bytes and a row of the language table, runs tree-sitter once and the query once, and sorts the captures into
+definitions, comments, attributes, wrappers and imports. Knows no names of node types: those stand in `queries/*.scm`.
+The only file that imports tree_sitter. How to write a query file: see the docstring of `symbols.py`.
+"""
+
+import importlib
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+import tree_sitter
+
+from lsp_server.engine.languages import Language
+
+# CPU seconds for parsing and querying one file. Real files need milliseconds; a megabyte of generated code needs 0.3 s;
+# nested brackets and random bytes can need 20 s. CPU time, not wall time: the indexer runs at idle priority.
+SECONDS = 1.5
+
+# A file is handed to the parser in parts: the progress callback is only honoured with a read callback.
+_PART = 1 << 16
+
+# The query runs over windows of this many bytes, because its own progress callback crashes the interpreter once there
+# is a match (tree-sitter 0.25.0 to 0.26.1). Queries are quadratic in depth: 200,000 nested brackets take 16 s in one
+# go, a window of them half a second. Most files are one window.
+_WINDOW = 1 << 15
+
+_QUERIES = Path(__file__).parent / "queries"
+_INHERITS = re.compile(r"\A;\s*inherits:\s*([\w.-]+)")
+
+Range = tuple[int, int]
+Match = tuple[int, dict[str, list[tree_sitter.Node]]]  # position of the pattern, nodes by capture
+
+
+class NoGrammar(Exception):
+    """The wheel that holds the grammar is not installed."""
+
+
+class TooSlow(Exception):
+    """Parsing or querying took more than SECONDS."""
+
+
+@dataclass(slots=True)
+class Definition:
+    """One definition: ranges of bytes, (-1, -1) where the query captured none."""
+
+    kind: str
+    node: Range
+    name: Range
+    body: Range
+    doc: Range
+    scope: Range
+    label: Range
+    marks: frozenset[str]  # of MARKS
+    rank: int  # position of the pattern in the query file: for one node the later pattern wins
+
+
+@dataclass(slots=True)
+class Syntax:
+    """All that a query found in one file."""
+
+    definitions: list[Definition] = field(default_factory=list)
+    comments: list[tuple[Range, Range]] = field(default_factory=list)  # the comment, and its documentation text
+    attributes: list[Range] = field(default_factory=list)
+    outers: dict[Range, Range] = field(default_factory=dict)  # a node, and the one that wraps it
+    imports: list[Range] = field(default_factory=list)
+    prologues: list[Range] = field(default_factory=list)
+    file_doc: Range = (-1, -1)
+
+
+NOTHING: Range = (-1, -1)
+MARKS = frozenset({"merge", "minor", "declares", "qualified"})
+_NO_MARKS: frozenset[str] = frozenset()
+_PARTS = frozenset({"name", "body", "doc", "scope", "label", "inner"}) | MARKS
+_LOOSE = frozenset({"comment", "attribute", "outer", "import", "prologue"})
+
+
+def read_syntax(data: bytes, language: Language) -> Syntax:
+    """Parse and query a text. Raises NoGrammar, or TooSlow after SECONDS of CPU time."""
+    grammar, query = _load(language.grammar, language.query)
+    deadline = time.thread_time() + SECONDS
+    parser = tree_sitter.Parser(grammar)  # 0.3 us; a parser that was stopped once would have to be reset
+    try:
+        tree = parser.parse(
+            lambda offset, _point: data[offset : offset + _PART],
+            progress_callback=lambda _offset, _error: time.thread_time() > deadline,
+        )
+    except ValueError as error:  # "Parsing failed": the callback stopped it
+        raise TooSlow from error
+    return _sort(_matches(tree.root_node, query, deadline), data)
+
+
+def _matches(root: tree_sitter.Node, query: tree_sitter.Query, deadline: float) -> list[Match]:
+    """Run the query window by window, looking at the clock between them.
+
+    Nodes that reach over several windows are found several times; `_sort` and its readers do not mind.
+    """
+    found: list[Match] = []
+    cursor = tree_sitter.QueryCursor(query)
+    for start in range(0, max(1, root.end_byte), _WINDOW):
+        if root.end_byte > _WINDOW:
+            cursor.set_byte_range(start, min(start + _WINDOW, root.end_byte))
+        found += cursor.matches(root)
+        if time.thread_time() > deadline:
+            raise TooSlow
+    return found
+
+
+def _sort(found: list[Match], data: bytes) -> Syntax:
+    syntax = Syntax()
+    for rank, captures in found:
+        kind = ""
+        for name in captures:
+            if name not in _PARTS and name not in _LOOSE and name[0] != "_":
+                kind = name
+        if kind == "file":
+            syntax.file_doc = _first(captures, "doc")
+        elif kind:
+            definition = _definition(kind, rank, captures)
+            if definition.name[0] >= 0:
+                syntax.definitions.append(definition)
+        _loose(captures, syntax, data)
+    syntax.comments.sort()
+    return syntax
+
+
+def _definition(kind: str, rank: int, captures: dict[str, list[tree_sitter.Node]]) -> Definition:
+    node = captures[kind][0]
+    name = captures.get("name")
+    return Definition(
+        kind=kind,
+        node=(node.start_byte, node.end_byte),
+        name=(name[0].start_byte, name[-1].end_byte) if name else NOTHING,
+        body=_first(captures, "body"),
+        doc=_first(captures, "doc"),
+        scope=_first(captures, "scope"),
+        label=_first(captures, "label"),
+        marks=MARKS & captures.keys() if len(captures) > 2 else _NO_MARKS,
+        rank=rank,
+    )
+
+
+def _loose(captures: dict[str, list[tree_sitter.Node]], syntax: Syntax, data: bytes) -> None:
+    if "comment" in captures:
+        for node in captures["comment"]:
+            whole = (node.start_byte, _without_break(data, node.end_byte))
+            syntax.comments.append((whole, _first(captures, "doc")))
+    if "attribute" in captures:
+        syntax.attributes.extend((node.start_byte, node.end_byte) for node in captures["attribute"])
+    if "import" in captures:
+        syntax.imports.extend((node.start_byte, node.end_byte) for node in captures["import"])
+    if "prologue" in captures:
+        syntax.prologues.extend((node.start_byte, node.end_byte) for node in captures["prologue"])
+    if "outer" in captures and "inner" in captures:
+        outer = captures["outer"][0]
+        wrapper = (outer.start_byte, outer.end_byte)
+        for node in captures["inner"]:
+            wrapped = (node.start_byte, node.end_byte)
+            if wrapped != wrapper:
+                syntax.outers[wrapped] = wrapper
+
+
+def _first(captures: dict[str, list[tree_sitter.Node]], name: str) -> Range:
+    nodes = captures.get(name)
+    return (nodes[0].start_byte, nodes[0].end_byte) if nodes else NOTHING
+
+
+def _without_break(data: bytes, end: int) -> int:
+    while end > 0 and data[end - 1] in b"\r\n":
+        end -= 1
+    return end
+
+
+@cache
+def _load(grammar: str, query: str) -> tuple[tree_sitter.Language, tree_sitter.Query]:
+    module, _, function = grammar.partition(":")
+    try:
+        make: Callable[[], object] = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError) as error:
+        raise NoGrammar from error
+    language = tree_sitter.Language(make())
+    return language, tree_sitter.Query(language, query_text(query))
+
+
+def query_text(name: str) -> str:
+    """Give the text of a query file, after that of the file which its first line inherits from."""
+    text = (_QUERIES / f"{name}.scm").read_text(encoding="utf-8")
+    base = _INHERITS.match(text)
+    return query_text(base.group(1)) + "\n" + text if base else text

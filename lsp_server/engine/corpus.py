@@ -77,7 +77,7 @@ class View:
 class Corpus:
     """The arrays of one store for one model (`fingerprint` of an Encoder, vectors of `dim`)."""
 
-    def __init__(self, store: Store, graph_path: Path, model: str, dim: int):
+    def __init__(self, store: Store, graph_path: Path, model: str, dim: int) -> None:
         self._store = store
         self._graph_path = graph_path
         self._graph_stamp: tuple[int, int] = (0, 0)
@@ -171,7 +171,9 @@ class Corpus:
         self._words.extend([s.bag for s in symbols])
 
     def _add_vectors(self, vectors: Iterable[VectorRow]) -> dict[bytes, int]:
-        rows = [vector for vector in vectors if vector.id not in self._row_of_vector_id and len(vector.data) == self._dim]
+        rows = [
+            vector for vector in vectors if vector.id not in self._row_of_vector_id and len(vector.data) == self._dim
+        ]
         first = len(self._vectors)
         self._vectors.extend((v.id for v in rows), (v.scale for v in rows), (v.data for v in rows))
         self._row_of_vector_id = self._row_of_vector_id | {v.id: row for row, v in enumerate(rows, first)}

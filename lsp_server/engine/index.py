@@ -21,14 +21,16 @@ import numpy as np
 import platformdirs
 
 from lsp_server.engine import names
+from lsp_server.engine.commits import StoreWriter
 from lsp_server.engine.corpus import Corpus, View
+from lsp_server.engine.database import remove
 from lsp_server.engine.encoder import Encoder, OnnxEncoder, bundled_model, read_card
 from lsp_server.engine.errors import Busy, EngineError, StoreError
 from lsp_server.engine.files import Rules, check_root, why
 from lsp_server.engine.query import Query, Question, parse
 from lsp_server.engine.reading import ReadingProcess, recipe
 from lsp_server.engine.search import Ranked, allowed_rows, list_recent, rank, rank_similar
-from lsp_server.engine.store import Details, Store, remove
+from lsp_server.engine.store import Details, Store
 from lsp_server.engine.symbols import Span
 from lsp_server.engine.threads import default_threads
 from lsp_server.engine.update import Pass, Plan, Progress, graph_path, plan_all, plan_paths
@@ -102,7 +104,7 @@ class Index:
     Raises EngineError when the root, the model's folder or the cache cannot be used.
     """
 
-    def __init__(self, root: Path, options: Options | None = None, encoder: Encoder | None = None):
+    def __init__(self, root: Path, options: Options | None = None, encoder: Encoder | None = None) -> None:
         self.options = options or Options()
         self.root = check_root(root)
         self.rules = Rules(self.options.exclude, self.options.max_file_bytes)
@@ -170,7 +172,7 @@ class Index:
                 yield from self._write(lambda store: plan_all(self.root, self.rules, store, self._recipe(), ()))
 
     def _write(self, plan: Callable[[Store], Plan]) -> Iterator[Progress]:
-        store = Store(self.store_path)
+        store = StoreWriter(self.store_path)
         try:
             yield Progress("scan", generation=store.generation())
             if self._reader is None:
@@ -192,7 +194,9 @@ class Index:
         except filelock.Timeout:
             raise Busy(f"Another process is indexing {self.root}. Its results can be searched meanwhile.") from None
         except OSError as error:
-            raise StoreError(f"{self.folder} cannot be written ({error}). Choose another place with --cache-dir.") from error
+            raise StoreError(
+                f"{self.folder} cannot be written ({error}). Choose another place with --cache-dir."
+            ) from error
         try:
             yield
         finally:
@@ -332,7 +336,10 @@ class Index:
         """Return the files that differ from git's HEAD, none where there is no git."""
         git = ["git", "-C", str(self.root)]
         paths: set[str] = set()
-        for command in (["diff", "--name-only", "--relative", "-z", "HEAD"], ["ls-files", "-o", "--exclude-standard", "-z"]):
+        for command in (
+            ["diff", "--name-only", "--relative", "-z", "HEAD"],
+            ["ls-files", "-o", "--exclude-standard", "-z"],
+        ):
             try:
                 done = subprocess.run([*git, *command], capture_output=True, timeout=GIT_SECONDS, check=False)
             except (OSError, subprocess.TimeoutExpired):
@@ -347,7 +354,9 @@ class Index:
             try:
                 return ask(self._details)
             except sqlite3.DatabaseError as error:
-                raise StoreError(f"{self.store_path} cannot be read ({error}). It is rebuilt by: meaning-ls index") from error
+                raise StoreError(
+                    f"{self.store_path} cannot be read ({error}). It is rebuilt by: meaning-ls index"
+                ) from error
 
     def _row_at(self, view: View, path: str, start_line: int, end_line: int) -> int | None:
         """Return the row of the smallest symbol that holds these lines, the file's own when none does."""
@@ -383,7 +392,9 @@ class Index:
         files = len(set(view.files[view.alive].tolist()))
         message = ""
         if last_update and not files:
-            message = "No file is indexed: " + (f"{skipped[0][0]}: {skipped[0][1]}." if skipped else "the folder holds none.")
+            message = "No file is indexed: " + (
+                f"{skipped[0][0]}: {skipped[0][1]}." if skipped else "the folder holds none."
+            )
         return Status(
             state="ready" if last_update else "starting",
             mode="hybrid" if view.embedded else "words",
@@ -439,11 +450,15 @@ def _model_folder(model: str) -> Path:
 
 def _cache_folder(root: Path, cache_dir: str) -> Path:
     """Make and return the folder of this root's index: readable by its owner alone."""
-    base = Path(cache_dir).expanduser() if cache_dir else Path(platformdirs.user_cache_dir("meaning-ls", appauthor=False))
+    base = (
+        Path(cache_dir).expanduser() if cache_dir else Path(platformdirs.user_cache_dir("meaning-ls", appauthor=False))
+    )
     digest = hashlib.blake2b(str(root).encode("utf-8", "surrogateescape"), digest_size=6).hexdigest()
     folder = base / "index" / f"{root.name.encode('ascii', 'replace').decode().replace('?', '_')[:40]}-{digest}"
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
-        raise StoreError(f"{folder} cannot be made ({error.strerror}). Choose another place with --cache-dir.") from error
+        raise StoreError(
+            f"{folder} cannot be made ({error.strerror}). Choose another place with --cache-dir."
+        ) from error
     return folder

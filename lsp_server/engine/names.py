@@ -55,7 +55,9 @@ def _humps(typed: str) -> re.Pattern[str]:
     parts = split_identifier(typed)
     if len(parts) == 1 and typed.isupper():
         parts = list(typed)
-    steps = [f"(?:{re.escape(part[0].lower())}|{re.escape(part[0].upper())}){re.escape(part[1:])}" for part in parts if part]
+    steps = [
+        f"(?:{re.escape(part[0].lower())}|{re.escape(part[0].upper())}){re.escape(part[1:])}" for part in parts if part
+    ]
     return re.compile("_*" + r"\w*?".join(steps)) if steps else re.compile(r"(?!)")
 
 

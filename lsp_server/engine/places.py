@@ -5,15 +5,32 @@ Takes paths relative to the root. The words are those that ranking was measured 
 
 import re
 
-_TEST_FOLDERS = re.compile(r"(?:^|/)(?:tests?|testing|__tests__|specs?|e2e|testdata|fixtures|mocks?|__mocks__)(?:/|$)", re.I)
+_TEST_FOLDERS = re.compile(
+    r"(?:^|/)(?:tests?|testing|__tests__|specs?|e2e|testdata|fixtures|mocks?|__mocks__)(?:/|$)", re.I
+)
 _TEST_FILES = re.compile(
     r"(?:^|/)(?:test_[^/]*|conftest\.py|[^/]*(?:_test|_spec|[.-]test|[.-]spec|[a-z0-9]Tests?|[a-z0-9]Spec)\.\w+)$"
 )
 _ASIDE_FOLDERS = re.compile(
-    r"(?:^|/)(?:examples?|samples?|demos?|docs?|docs_src|documentation|tutorials?|benchmarks?|bench|website)(?:/|$)", re.I
+    r"(?:^|/)(?:examples?|samples?|demos?|docs?|docs_src|documentation|tutorials?|benchmarks?|bench|website)(?:/|$)",
+    re.I,
 )
 _PROSE_AND_DATA = frozenset(
-    ("markdown", "restructuredtext", "plaintext", "latex", "json", "jsonc", "yaml", "toml", "ini", "xml", "html", "css", "csv")
+    (
+        "markdown",
+        "restructuredtext",
+        "plaintext",
+        "latex",
+        "json",
+        "jsonc",
+        "yaml",
+        "toml",
+        "ini",
+        "xml",
+        "html",
+        "css",
+        "csv",
+    )
 )
 
 

@@ -22,7 +22,9 @@ _QUOTED = re.compile(r'"([^"]+)"')
 _IDENTIFIER = re.compile(r"[^\W\d][\w$]*(?:(?:\.|::|#|->)[^\W\d][\w$]*)*(?:\(\))?")
 _TELLING = re.compile(r"[A-Z_.:#\d]|->|\(\)")
 _INNER = re.compile(r"\b(?:[A-Za-z]+_\w+|[a-z]+[A-Z]\w*|(?:[A-Z][a-z0-9]+){2,}|[A-Z]+[a-z]+[A-Z]\w*)\b")
-_ASKS_FOR_TESTS = re.compile(r"\b(?:unit )?(?:tests?|specs?)\b\s+(?:for|of|that|which|checking|covering)\b|^\W*tests?\b", re.I)
+_ASKS_FOR_TESTS = re.compile(
+    r"\b(?:unit )?(?:tests?|specs?)\b\s+(?:for|of|that|which|checking|covering)\b|^\W*tests?\b", re.I
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,12 @@ class Question:
 
 def parse(query: Query) -> Question:
     """Return `query` with the filter tokens and quoted words of its text understood."""
-    kinds, languages, include, exclude = set(query.kinds), set(query.languages), list(query.include), list(query.exclude)
+    kinds, languages, include, exclude = (
+        set(query.kinds),
+        set(query.languages),
+        list(query.include),
+        list(query.exclude),
+    )
     names: list[str] = []
     changed = opened = False
 

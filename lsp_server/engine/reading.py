@@ -16,8 +16,8 @@ from hashlib import blake2b
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from lsp_server.engine.commits import FileRecord, SymbolRecord
 from lsp_server.engine.files import Rules, Unreadable, read
-from lsp_server.engine.store import FileRecord, SymbolRecord
 from lsp_server.engine.symbols import Symbol, extract
 from lsp_server.engine.text import RECIPE, bag_of_words, describe, squeeze, text_hash
 
@@ -113,7 +113,7 @@ def _storable(text: str) -> str:
 class ReadingProcess:
     """A child process that reads files of one root. For one thread at a time; `stop` from any."""
 
-    def __init__(self, root: Path, rules: Rules):
+    def __init__(self, root: Path, rules: Rules) -> None:
         self._root = root
         self._rules = rules
         self._process: multiprocessing.process.BaseProcess | None = None

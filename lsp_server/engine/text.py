@@ -30,10 +30,12 @@ FIELDS = ("name", "file", "container", "folders", "signature", "doc", "body")
 """The fields of a bag of words, in the order of their numbers."""
 
 STOP_WORDS = frozenset(
-    "a an and any are as at be been being but by can could did do does doing done for from get gets got had has have how i "
-    "if in into is it its me my of off on or our out over per shall should so some such than that the their them then there "
-    "these they this those through to up us used uses using via was we were what when where which while who whom whose why "
-    "will with within without would you your".split()
+    """
+    a an and any are as at be been being but by can could did do does doing done for from get gets got had has have how i
+    if in into is it its me my of off on or our out over per shall should so some such than that the their them then
+    there these they this those through to up us used uses using via was we were what when where which while who whom
+    whose why will with within without would you your
+    """.split()  # noqa: SIM905 - a list of a hundred quoted words is not easier to read
 )
 """Words of a question that say nothing about code."""
 
@@ -119,9 +121,9 @@ def terms_of(word: str) -> tuple[int, ...]:
     whole = word.lower().strip("_")
     if len(parts) != 1:
         parts.append(whole)
-    terms = {}
+    terms: dict[int, None] = {}
     for part in parts:
-        for piece in (_bigrams(part) if not part.isascii() else (part,)):
+        for piece in _bigrams(part) if not part.isascii() else (part,):
             terms[zlib.crc32(_stem(piece).encode("utf-8", "replace"))] = None
     return tuple(terms)
 

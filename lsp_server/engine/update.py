@@ -17,15 +17,15 @@ from pathlib import Path
 
 import numpy as np
 
+from lsp_server.engine.commits import FileRecord, StoreWriter
 from lsp_server.engine.encoder import Encoder
 from lsp_server.engine.files import FileEntry, Rules, Walk, walk, why
 from lsp_server.engine.query import is_under
 from lsp_server.engine.reading import Left, ReadingProcess, Wanted
-from lsp_server.engine.store import FileRecord, KnownFile, Store
+from lsp_server.engine.store import KnownFile, Store
 from lsp_server.engine.vectors import VectorTable, build_graph, graph_ids, graph_is_stale, quantise
 
 COMMIT_SECONDS = 0.25  # between commits: what is found appears at this pace
-FIRST_RECORDS = 16  # files committed at once at the start, so that something can be found
 RECENT = 200  # files changed last that are read before the others
 RACY_NS = 2_000_000_000  # a file this young at the last pass may have changed again within its time stamp
 IGNORE_FILES = (".gitignore", ".ignore", ".meaningignore")
@@ -92,7 +92,11 @@ def _compare(found: Walk, store: Store, recipe: str, first: Sequence[str]) -> Pl
     places = {path: place for place, path in enumerate(first)}
     changed.sort(
         key=lambda e: (
-            (0, places[e.path], e.path) if e.path in places else (1, -e.mtime_ns, e.path) if e.path in recent else (2, 0, e.path)
+            (0, places[e.path], e.path)
+            if e.path in places
+            else (1, -e.mtime_ns, e.path)
+            if e.path in recent
+            else (2, 0, e.path)
         )
     )
     wanted = tuple(Wanted(entry.path, _known_hash(known.get(entry.path), recipe)) for entry in changed)
@@ -115,8 +119,14 @@ class Pass:
     """One pass over a plan: a reading process, encoding threads, and the commits of this thread."""
 
     def __init__(
-        self, store: Store, reader: ReadingProcess, encoder: Callable[[], Encoder], model: str, recipe: str, threads: int
-    ):
+        self,
+        store: StoreWriter,
+        reader: ReadingProcess,
+        encoder: Callable[[], Encoder],
+        model: str,
+        recipe: str,
+        threads: int,
+    ) -> None:
         self._store = store
         self._reader = reader
         self._make_encoder = encoder
@@ -131,6 +141,8 @@ class Pass:
         self._left: dict[str, str] = {}
         self._fed = 0  # position of the last pending text given to the encoders
         self._asked = 0
+        self._reading = True
+        self._trouble: Exception | None = None
         self.files_done = self.files_total = self.texts_done = self.texts_total = 0
 
     def run(self, plan: Plan) -> Iterator[Progress]:
@@ -142,41 +154,27 @@ class Pass:
         self.texts_total = self._store.pending_count()
         threads = [threading.Thread(target=self._read, args=(plan.wanted,), name="reading", daemon=True)]
         threads[0].start()
-        trouble: Exception | None = None
-        reading, last = True, 0.0
+        last = 0.0
         try:
-            while reading or (trouble is None and (self.texts_done < self.texts_total)):
-                if len(threads) == 1 and (self.texts_total or self._records):
-                    threads += [threading.Thread(target=self._encode, daemon=True) for _ in range(self._threads)]
+            while self._reading or (self._trouble is None and self.texts_done < self.texts_total):
+                if len(threads) == 1 and self.texts_total:
+                    threads += [
+                        threading.Thread(target=self._encode, name="encoding", daemon=True)
+                        for _ in range(self._threads)
+                    ]
                     for thread in threads[1:]:
                         thread.start()
-                path = ""
-                with contextlib.suppress(queue.Empty):
-                    # One event, and all that have gathered behind it: the loop turns a few times a second, not per text.
-                    for event in [self._events.get(timeout=COMMIT_SECONDS), *islice(_drain(self._events), 1_000)]:
-                        match event:
-                            case FileRecord():
-                                self._records.append(event)
-                                path = event.path
-                            case Left():
-                                self._left[event.path] = event.reason
-                                self.files_done += 1
-                            case (text_hash, scale, data):
-                                self._vectors.append((text_hash, scale, data))
-                            case Exception():
-                                trouble = trouble or event
-                            case None:
-                                reading = False
+                path = self._take()
                 now = time.monotonic()
-                if now - last >= COMMIT_SECONDS or not reading:
+                if now - last >= COMMIT_SECONDS or not self._reading:
                     self._commit()
                     last = now
-                    yield self._progress("read" if reading else "embed", path)
+                    yield self._progress("read" if self._reading else "embed", path)
                 self._feed()
             self._commit()
             self._finish(plan)
-            if trouble is not None:
-                raise trouble
+            if self._trouble is not None:
+                raise self._trouble
             yield from self._build_graph()
             yield self._progress("done", "")
         finally:
@@ -192,8 +190,31 @@ class Pass:
                         pass
                     thread.join(0.01)
 
+    def _take(self) -> str:
+        """Take one event, and all that have gathered behind it; return the path of the last file among them.
+
+        So the loop turns a few times a second, not once a text.
+        """
+        path = ""
+        with contextlib.suppress(queue.Empty):
+            for event in [self._events.get(timeout=COMMIT_SECONDS), *islice(_drain(self._events), 1_000)]:
+                match event:
+                    case FileRecord():
+                        self._records.append(event)
+                        path = event.path
+                    case Left():
+                        self._left[event.path] = event.reason
+                        self.files_done += 1
+                    case (text_hash, scale, data):
+                        self._vectors.append((text_hash, scale, data))
+                    case Exception():
+                        self._trouble = self._trouble or event
+                    case None:
+                        self._reading = False
+        return path
+
     def _read(self, wanted: Sequence[Wanted]) -> None:
-        """Reading thread: from paths to events, at the pace at which they are taken."""
+        """Turn paths into events, at the pace at which they are taken: the reading thread."""
         try:
             for record in self._reader.records(wanted):
                 if not self._put(record):
@@ -203,7 +224,7 @@ class Pass:
         self._put(None)
 
     def _encode(self) -> None:
-        """Encoding thread: from texts to events."""
+        """Turn texts into events: an encoding thread."""
         try:
             encoder = self._make_encoder()
             while (task := self._texts.get()) is not None and not self._stop.is_set():

@@ -43,7 +43,7 @@ def quantise(vector: Floats) -> tuple[float, bytes]:
 class VectorTable:
     """Quantised unit vectors in rows that are only ever added. Readers may hold a row count while others append."""
 
-    def __init__(self, dim: int):
+    def __init__(self, dim: int) -> None:
         self.dim = dim
         self._count = 0
         self._ids = np.zeros(1024, np.int64)
@@ -98,9 +98,9 @@ class VectorTable:
 
 
 class Graph:
-    """An hnswlib graph loaded from its file. Its labels are vector ids. It is never changed, so searches need no lock."""
+    """An hnswlib graph loaded from its file; its labels are vector ids. Never changed, so searches need no lock."""
 
-    def __init__(self, index: "hnswlib.Index", ids: Integers):
+    def __init__(self, index: "hnswlib.Index", ids: Integers) -> None:
         self._index = index
         self.ids = ids  # int64, ascending
 
@@ -108,14 +108,19 @@ class Graph:
         return len(self.ids)
 
     def nearest(self, query: Floats, count: int) -> Integers:
-        """Return the ids of about the `count` nearest vectors, nearest first."""
-        count = min(count, len(self.ids))
-        labels, _ = self._index.knn_query(query, k=count, num_threads=1)
+        """Return the ids of about the `count` nearest vectors, nearest first; none when the graph cannot tell.
+
+        Many equal vectors link only to each other, and a search among them comes back with too few: hnswlib raises.
+        """
+        try:
+            labels, _ = self._index.knn_query(query, k=min(count, len(self.ids)), num_threads=1)
+        except RuntimeError:
+            return np.zeros(0, np.int64)
         return np.asarray(labels[0], np.int64)
 
 
 def search_width(size: int, count: int) -> int:
-    """Return hnswlib's ef for a graph of `size` nodes: wide enough that recall@50 stays above .98 (`benchmarks/speed`)."""
+    """Return hnswlib's ef for a graph of `size` nodes: wide enough for a recall@50 above .98 (`benchmarks/speed`)."""
     return max(2 * count, 200 if size < 50_000 else 300 if size < 200_000 else 400)
 
 

@@ -25,7 +25,7 @@ Floats = NDArray[np.float32]
 class _Segment:
     """Postings sorted by term: `terms` uint32 with `starts` into `rows` uint32, `fields` uint8, `counts` uint8."""
 
-    def __init__(self, terms: NDArray[np.uint32], rows: NDArray[np.uint32], tail: NDArray[np.uint16]):
+    def __init__(self, terms: NDArray[np.uint32], rows: NDArray[np.uint32], tail: NDArray[np.uint16]) -> None:
         order = np.argsort(terms, kind="stable")
         ordered = terms[order]
         self.terms, self.starts = np.unique(ordered, return_index=True)
@@ -63,12 +63,14 @@ class Words:
         terms = (packed >> np.uint64(16)).astype(np.uint32)
         tail = (packed & np.uint64(0xFFFF)).astype(np.uint16)
         lengths = np.zeros((len(FIELDS), len(bags)), np.float32)
-        np.add.at(lengths, ((tail >> 8).astype(np.intp), (rows - first).astype(np.intp)), (tail & 0xFF).astype(np.float32))
+        np.add.at(
+            lengths, ((tail >> 8).astype(np.intp), (rows - first).astype(np.intp)), (tail & 0xFF).astype(np.float32)
+        )
         self._lengths = np.concatenate((self._lengths, lengths), axis=1)
         average = self._lengths.mean(axis=1, keepdims=True) if len(self) else np.ones((len(FIELDS), 1), np.float32)
-        self._damping = (
-            WEIGHTS[:, None] / (1 - LENGTH + LENGTH * self._lengths / np.maximum(average, 1e-6))
-        ).astype(np.float32)
+        self._damping = (WEIGHTS[:, None] / (1 - LENGTH + LENGTH * self._lengths / np.maximum(average, 1e-6))).astype(
+            np.float32
+        )
         segments = (*self._segments, _Segment(terms, rows, tail))
         self._segments = segments if len(segments) <= SEGMENTS else (_merged(segments),)
 

@@ -1,0 +1,207 @@
+"""Commits: how a store changes. One writer at a time, which holds the folder's lock (see `index`).
+
+Takes what was read from files and the vectors of their texts. Each public call is one transaction that carries files,
+symbols, words and pending texts together, and raises the generation by one.
+"""
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from lsp_server.engine.database import explain
+from lsp_server.engine.errors import StoreError
+from lsp_server.engine.store import Store, path_bytes
+
+VECTORS_KEPT = 20_000  # at least, used or not: room for a second branch of a small project
+DELETIONS_KEPT = 10_000  # at least; readers that were away for longer start afresh
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolRecord:
+    """One symbol as it is stored. `spans`: the eight numbers of its span and its name's span."""
+
+    parent: int  # position in the file's list, -1 for none
+    kind: str
+    name: str
+    container: str
+    spans: tuple[int, ...]
+    ascii: bool
+    preview: str
+    detail: str
+    text: str
+    text_hash: bytes
+    bag: bytes
+    doc: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileRecord:
+    """One file as it was read. `symbols` is None when its content is what the store already holds."""
+
+    path: str
+    size: int
+    mtime_ns: int
+    content_hash: bytes
+    language: str
+    note: str
+    symbols: tuple[SymbolRecord, ...] | None
+
+
+class StoreWriter(Store):
+    """The connection of the process that indexes. Raises StoreError when a commit fails; nothing of it is kept then."""
+
+    @contextmanager
+    def _commit(self) -> Iterator[int]:
+        """Run a block as one transaction under the next generation, which it yields."""
+        try:
+            # IMMEDIATE: a deferred transaction that reads first fails at once when another process commits between.
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                generation = self.generation() + 1
+                self._remember("generation", str(generation))
+                yield generation
+                self._db.execute("COMMIT")
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+        except sqlite3.OperationalError as error:
+            raise StoreError(explain(error, self.path)) from error
+
+    def save_files(self, records: Sequence[FileRecord], model: str, recipe: str) -> int:
+        """Replace these files, their symbols and words; texts that `model` never embedded become pending.
+
+        Returns the number of texts that became pending.
+        """
+        before = self.pending_count()
+        with self._commit() as generation:
+            for record in records:
+                self._save_file(record, model, recipe, generation)
+        return self.pending_count() - before
+
+    def _save_file(self, record: FileRecord, model: str, recipe: str, generation: int) -> None:
+        path = path_bytes(record.path)
+        known = self._db.execute("SELECT id FROM files WHERE path = ?", (path,)).fetchone()
+        if record.symbols is None:
+            self._db.execute(
+                "UPDATE files SET size = ?, mtime_ns = ?, generation = ? WHERE path = ?",
+                (record.size, record.mtime_ns, generation, path),
+            )
+            return
+        row = (record.size, record.mtime_ns, record.content_hash, record.language, record.note, recipe, generation)
+        if known:
+            file_id = known[0]
+            self._delete_symbols(file_id, generation)
+            self._db.execute(
+                "UPDATE files SET size = ?, mtime_ns = ?, content_hash = ?, language = ?, note = ?, recipe = ?, "
+                "generation = ? WHERE id = ?",
+                (*row, file_id),
+            )
+        else:
+            file_id = self._db.execute(
+                "INSERT INTO files (size, mtime_ns, content_hash, language, note, recipe, generation, path) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (*row, path),
+            ).lastrowid
+        first = int(self.meta("next_symbol") or 1)
+        self._remember("next_symbol", str(first + len(record.symbols)))
+        self._db.executemany(
+            "INSERT INTO symbols VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                (
+                    first + i, file_id, first + s.parent if s.parent >= 0 else 0, s.kind, s.name, s.container,
+                    json.dumps(s.spans), s.ascii, s.preview, s.detail, s.text_hash, s.bag, generation,
+                )
+                for i, s in enumerate(record.symbols)
+            ),
+        )  # fmt: skip
+        self._db.executemany(
+            "INSERT INTO words (rowid, name, doc, code) VALUES (?, ?, ?, ?)",
+            ((first + i, s.name, s.doc, s.code) for i, s in enumerate(record.symbols)),
+        )
+        self._db.executemany(
+            "INSERT OR IGNORE INTO pending (text_hash, text) SELECT ?1, ?2 "
+            "WHERE NOT EXISTS (SELECT 1 FROM vectors WHERE model = ?3 AND text_hash = ?1)",
+            ((s.text_hash, s.text, model) for s in record.symbols),
+        )
+
+    def delete_files(self, paths: Iterable[str]) -> None:
+        """Forget these files and their symbols; their vectors stay for the day they come back."""
+        with self._commit() as generation:
+            for path in paths:
+                row = self._db.execute("SELECT id FROM files WHERE path = ?", (path_bytes(path),)).fetchone()
+                if row:
+                    self._delete_symbols(row[0], generation)
+                    self._db.execute("DELETE FROM files WHERE id = ?", row)
+
+    def _delete_symbols(self, file_id: int, generation: int) -> None:
+        ids = self._db.execute("SELECT id FROM symbols WHERE file_id = ?", (file_id,)).fetchall()
+        self._db.executemany("DELETE FROM words WHERE rowid = ?", ids)
+        self._db.executemany("INSERT INTO deleted VALUES (?, ?)", ((row[0], generation) for row in ids))
+        self._db.execute("DELETE FROM symbols WHERE file_id = ?", (file_id,))
+
+    def save_vectors(self, model: str, vectors: Iterable[tuple[bytes, float, bytes]]) -> None:
+        """Keep embeddings (text hash, scale, int8 bytes) of `model`; their texts are no longer pending."""
+        vectors = list(vectors)
+        with self._commit() as generation:
+            self._db.executemany(
+                "INSERT OR IGNORE INTO vectors (model, text_hash, scale, data, generation) VALUES (?, ?, ?, ?, ?)",
+                ((model, text_hash, scale, data, generation) for text_hash, scale, data in vectors),
+            )
+            self._db.executemany("DELETE FROM pending WHERE text_hash = ?", ((row[0],) for row in vectors))
+
+    def finish(self, skipped: dict[str, str] | None, model: str) -> None:
+        """Note the end of a pass: what was left out (None: as before), when, by which model; forget what is stale."""
+        with self._commit() as generation:
+            if skipped is not None:
+                self._db.execute("DELETE FROM skipped")
+                self._db.executemany(
+                    "INSERT INTO skipped VALUES (?, ?)",
+                    ((path_bytes(path), reason) for path, reason in skipped.items()),
+                )
+            self._remember("model", model)
+            self._remember("last_update", str(time.time()))
+            self._forget(model, generation)
+
+    def note_skipped(self, path: str, reason: str) -> None:
+        """Note why one file is left out; an empty reason takes the note back."""
+        with self._commit():
+            self._db.execute("DELETE FROM skipped WHERE path = ?", (path_bytes(path),))
+            if reason:
+                self._db.execute("INSERT INTO skipped VALUES (?, ?)", (path_bytes(path), reason))
+
+    def remember(self, key: str, value: str) -> None:
+        """Keep a value that `meta` returns."""
+        with self._commit():
+            self._remember(key, value)
+
+    def drop_pending(self) -> None:
+        """Forget texts that no stored symbol has any more."""
+        with self._commit():
+            self._db.execute(
+                "DELETE FROM pending WHERE NOT EXISTS (SELECT 1 FROM symbols s WHERE s.text_hash = pending.text_hash)"
+            )
+
+    def _remember(self, key: str, value: str) -> None:
+        self._db.execute(
+            "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", (key, value)
+        )
+
+    def _forget(self, model: str, generation: int) -> None:
+        """Drop vectors of other models, the oldest unused ones, and a long list of deletions."""
+        self._db.execute("DELETE FROM vectors WHERE model <> ?", (model,))
+        symbols = self._db.execute("SELECT count(*) FROM symbols").fetchone()[0]
+        vectors = self._db.execute("SELECT count(*) FROM vectors").fetchone()[0]
+        keep = max(2 * symbols, VECTORS_KEPT)
+        if vectors > keep:
+            self._db.execute(
+                "DELETE FROM vectors WHERE id IN (SELECT id FROM vectors v WHERE NOT EXISTS "
+                "(SELECT 1 FROM symbols s WHERE s.text_hash = v.text_hash) ORDER BY id LIMIT ?)",
+                (vectors - keep,),
+            )
+        if self._db.execute("SELECT count(*) FROM deleted").fetchone()[0] > max(symbols, DELETIONS_KEPT):
+            self._db.execute("DELETE FROM deleted")
+            self._remember("forgotten", str(generation))

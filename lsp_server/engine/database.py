@@ -1,0 +1,76 @@
+"""Database: the SQLite file of an index, its tables, and what to tell the user when it cannot be used."""
+
+import sqlite3
+from pathlib import Path
+
+SCHEMA = 1  # another number on disk: the file is made anew
+BUSY_SECONDS = 10.0  # how long a commit waits for another process's commit
+
+TABLES = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE files (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, path BLOB NOT NULL UNIQUE, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
+    content_hash BLOB NOT NULL, language TEXT NOT NULL, note TEXT NOT NULL, recipe TEXT NOT NULL, generation INTEGER NOT NULL);
+CREATE INDEX files_generation ON files (generation);
+CREATE TABLE symbols (
+    id INTEGER PRIMARY KEY, file_id INTEGER NOT NULL, parent_id INTEGER NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL,
+    container TEXT NOT NULL, spans TEXT NOT NULL, ascii INTEGER NOT NULL, preview TEXT NOT NULL, detail TEXT NOT NULL,
+    text_hash BLOB NOT NULL, bag BLOB NOT NULL, generation INTEGER NOT NULL);
+CREATE INDEX symbols_file ON symbols (file_id);
+CREATE INDEX symbols_text ON symbols (text_hash);
+CREATE INDEX symbols_generation ON symbols (generation);
+CREATE TABLE deleted (symbol_id INTEGER PRIMARY KEY, generation INTEGER NOT NULL);
+CREATE INDEX deleted_generation ON deleted (generation);
+CREATE TABLE pending (id INTEGER PRIMARY KEY AUTOINCREMENT, text_hash BLOB NOT NULL UNIQUE, text TEXT NOT NULL);
+CREATE TABLE vectors (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, model TEXT NOT NULL, text_hash BLOB NOT NULL, scale REAL NOT NULL,
+    data BLOB NOT NULL, generation INTEGER NOT NULL, UNIQUE (model, text_hash));
+CREATE INDEX vectors_generation ON vectors (generation);
+CREATE TABLE skipped (path BLOB PRIMARY KEY, reason TEXT NOT NULL) WITHOUT ROWID;
+CREATE VIRTUAL TABLE words USING fts5 (name, doc, code, tokenize = 'unicode61');
+"""
+
+
+def remove(path: Path) -> None:
+    """Delete a store and the files that SQLite keeps beside it."""
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+def open_database(path: Path) -> sqlite3.Connection:
+    """Open the file, make its tables if it is new; sqlite3.DatabaseError on one that is damaged or not ours."""
+    # Our own BEGIN and COMMIT; the object moves between threads, one at a time.
+    db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    try:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = NORMAL")
+        db.execute("BEGIN IMMEDIATE")
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        if version == 0:
+            if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+                raise sqlite3.DatabaseError("a foreign database")
+            for statement in TABLES.split(";\n"):
+                db.execute(statement)
+            db.execute(f"PRAGMA user_version = {SCHEMA}")
+        elif version != SCHEMA:
+            raise sqlite3.DatabaseError(f"made by another version: {version}, ours is {SCHEMA}")
+        db.execute("COMMIT")
+        db.execute("SELECT generation FROM files LIMIT 1").fetchone()
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def explain(error: sqlite3.Error, path: Path) -> str:
+    """Return a sentence for the user about an error that is no damage."""
+    text = str(error)
+    if "full" in text:
+        return (
+            f"The disk is full: {path} could not be written. Free some space, or choose another place with --cache-dir."
+        )
+    if "readonly" in text or "unable to open" in text:
+        return f"{path} cannot be written. Give yourself permission, or choose another place with --cache-dir."
+    if "locked" in text:
+        return f"{path} is in use by another process for too long. Close other editors on this folder, or try again."
+    return f"{path} cannot be used: {text}. Delete it to build the index anew."

@@ -1,0 +1,1 @@
+"""Benchmarks: does search find the right thing (quality), and what does it cost (speed)."""

@@ -1,0 +1,1 @@
+"""Quality: questions in words against 19 real repositories and 6,267 single functions."""

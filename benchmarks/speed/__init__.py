@@ -1,0 +1,1 @@
+"""Speed: what indexing, asking, opening, saving and memory cost, against targets."""

@@ -1,0 +1,84 @@
+"""Memory: the server and its children, sampled while they work.
+
+RSS counts a page that two processes share twice; PSS (Linux) shares it out. Both are sums over the process tree; the
+targets are checked against PSS where there is one, against RSS elsewhere.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from types import TracebackType
+
+import psutil
+
+# Seconds between samples: short enough to see a peak of a batch, long enough to cost next to nothing.
+PERIOD = 0.1
+
+MEGABYTE = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Megabytes of a process tree."""
+
+    rss: float
+    pss: float  # 0 where the system has none
+    processes: int
+
+    @property
+    def headline(self) -> float:
+        """What is compared with the target."""
+        return self.pss or self.rss
+
+    def __str__(self) -> str:
+        """Both sums."""
+        pss = f"PSS {self.pss:.0f} MB, " if self.pss else ""
+        return f"{pss}RSS {self.rss:.0f} MB, {self.processes} processes"
+
+
+def sample(pid: int) -> Sample:
+    """Return the memory of a process and its descendants now."""
+    rss = pss = 0.0
+    processes = 0
+    try:
+        parent = psutil.Process(pid)
+        tree = [parent, *parent.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return Sample(0, 0, 0)
+    for process in tree:
+        try:
+            full = process.memory_full_info()
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+        rss += full.rss / MEGABYTE
+        pss += getattr(full, "pss", 0) / MEGABYTE
+        processes += 1
+    return Sample(rss, pss, processes)
+
+
+class Peak:
+    """Samples a process tree from entering to leaving the context; `largest` is the sample with the most memory."""
+
+    def __init__(self, pid: int) -> None:
+        self.largest = Sample(0, 0, 0)
+        self._pid = pid
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> Peak:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._stop.is_set():
+            now = sample(self._pid)
+            if now.headline > self.largest.headline:
+                self.largest = now
+            self._stop.wait(PERIOD)

@@ -361,9 +361,10 @@ class Index:
     def _row_at(self, view: View, path: str, start_line: int, end_line: int) -> int | None:
         """Return the row of the smallest symbol that holds these lines, the file's own when none does."""
         spans = self._ask(lambda store: store.symbols_of(path))
-        inside = [item for item in spans if item[1][0] <= start_line and end_line <= item[1][2]] or spans[:1]
-        if not inside:
+        if not spans:
             return None
+        # The first is the file itself, which stands for its first lines.
+        inside = [item for item in spans[1:] if item[1][0] <= start_line and end_line <= item[1][2]] or spans[:1]
         symbol_id = min(inside, key=lambda item: (item[1][2] - item[1][0], -item[0]))[0]
         rows = np.flatnonzero(view.ids == symbol_id)
         return int(rows[0]) if len(rows) else None

@@ -21,7 +21,7 @@ _TOKEN = re.compile(r'(?<!\S)(-?)(kind|lang|path|in|name|changed|open):("[^"]*"|
 _QUOTED = re.compile(r'"([^"]+)"')
 _IDENTIFIER = re.compile(r"[^\W\d][\w$]*(?:(?:\.|::|#|->)[^\W\d][\w$]*)*(?:\(\))?")
 _TELLING = re.compile(r"[A-Z_.:#\d]|->|\(\)")
-_INNER = re.compile(r"\b(?:[A-Za-z]+_\w+|[a-z]+[A-Z]\w*|(?:[A-Z][a-z0-9]+){2,}|[A-Z]+[a-z]+[A-Z]\w*)\b")
+_INNER = re.compile(r"\b(?:[A-Za-z]+_\w+|[a-z]+[A-Z]\w*|(?:[A-Z][a-z0-9]+){2,}|[A-Z]+[a-z]+[A-Z]\w*|[A-Z]{2,}[a-z]{2,}\w*)\b")
 _ASKS_FOR_TESTS = re.compile(
     r"\b(?:unit )?(?:tests?|specs?)\b\s+(?:for|of|that|which|checking|covering)\b|^\W*tests?\b", re.I
 )

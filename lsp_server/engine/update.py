@@ -150,7 +150,8 @@ class Pass:
         self.files_total = len(plan.wanted)
         if plan.deleted:
             self._store.delete_files(plan.deleted)
-        self._store.drop_pending()
+        if self._store.pending_count():  # an earlier pass was stopped
+            self._store.drop_pending()
         self.texts_total = self._store.pending_count()
         threads = [threading.Thread(target=self._read, args=(plan.wanted,), name="reading", daemon=True)]
         threads[0].start()
@@ -164,11 +165,12 @@ class Pass:
                     ]
                     for thread in threads[1:]:
                         thread.start()
+                reading = self._reading
                 path = self._take()
-                now = time.monotonic()
-                if now - last >= COMMIT_SECONDS or not self._reading:
+                all_in = reading and not self._reading or self.texts_done + len(self._vectors) == self.texts_total
+                if all_in or time.monotonic() - last >= COMMIT_SECONDS:
                     self._commit()
-                    last = now
+                    last = time.monotonic()
                     yield self._progress("read" if self._reading else "embed", path)
                 self._feed()
             self._commit()

@@ -30,7 +30,7 @@ from benchmarks.speed.client import ServerError
 from benchmarks.speed.rows import Row, as_json, report
 from lsp_server.engine.encoder import OnnxEncoder, bundled_model
 from lsp_server.engine.errors import EngineError
-from lsp_server.engine.threads import default_threads
+from lsp_server.engine.threads import all_threads
 
 PARTS = ("first", "server", "queries", "vectors")
 
@@ -73,7 +73,7 @@ def _arguments() -> argparse.Namespace:
         "--only", default=",".join(PARTS), help=f"parts to run, of {','.join(PARTS)}; all but first share one index"
     )
     parser.add_argument(
-        "--threads", type=int, default=0, help="threads for the first index (default: the program's own default)"
+        "--threads", type=int, default=0, help="threads for the first index (default: every core, as `meaning-ls index` does)"
     )
     parser.add_argument(
         "--out", metavar="FILE", help="results file (default for a full run: benchmarks/results/speed-<commit>.json)"
@@ -91,7 +91,7 @@ def _measure(arguments: argparse.Namespace, size: Size) -> list[Row]:
 
     def first() -> list[Row]:
         root = projects.build(bench, f"{size.name}-first", size.first).root
-        return first_index.measure(root, arguments.threads or default_threads(), size.rounds)
+        return first_index.measure(root, arguments.threads or all_threads(), size.rounds)
 
     def through_server() -> list[Row]:
         shutil.rmtree(cache, ignore_errors=True)

@@ -1,0 +1,321 @@
+"""Folder: one workspace folder, its index, and what keeps the index current.
+
+Takes what changed in the folder, gives an `Index` to ask and a state to show. All of it runs on the event loop;
+whatever touches SQL or the disk runs on a thread of the folder's own, and all writing in a process of its own
+(indexer.py). Changes gather, go out together, and come back as commits which the index here catches up with. Whoever is
+interested in the state is told after every step; `ready` is said only when all that was asked for can be found.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path, PurePath
+from typing import TypeVar
+
+from lsp_server.agenda import Agenda, Job
+from lsp_server.background import Batched, IndexerProcess, Report
+from lsp_server.convert import relative
+from lsp_server.engine.errors import EngineError
+from lsp_server.engine.index import Index, Options, Status
+from lsp_server.engine.update import Progress
+from lsp_server.protocol import FolderStatus, State
+from lsp_server.settings import Settings
+
+DEBOUNCE_SECONDS = 0.05  # "save all" and a formatter's second save come as one
+STORM_SECONDS = 1.0  # between batches that follow each other closely, so that a look at the whole gets its turn
+CATCH_UP_SECONDS = 0.25  # between catch-ups while commits keep coming
+FOLLOW_SECONDS = 1.0  # between looks at what another process writes, and tries to write ourselves
+STALE_SECONDS = 1.0  # an index not looked at for so long may have been written by another process
+SCAN_SECONDS = 30.0  # at least, between looks at all time stamps while somebody works in the folder,
+SCAN_SHARE = 50  # and so many times as long as the last look took: looking costs 2 % of one core at most
+
+_FOLLOWING = "Another process is indexing this folder; what it finds appears here."
+_UNKNOWN = Status("starting", "words", 0, 0, 0, 0, "", "", 0, 0.0, (), 0)
+
+_log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+class Hold(StrEnum):
+    """Why nothing is indexed, in the words that the user sees."""
+
+    NO = ""
+    PAUSED = "Indexing is paused. The command meaning-ls.resume goes on with it."
+    STOPPED = "Indexing was stopped. It goes on with the next change, or with the command meaning-ls.resume."
+    OFF = "Indexing is switched off (setting meaning.index)."
+
+
+class Folder:
+    """One workspace folder. `tell` is called whenever its state or its figures may have changed."""
+
+    def __init__(self, uri: str, path: PurePath, settings: Settings, tell: Callable[["Folder"], None]) -> None:
+        self.uri = uri
+        self.path = path
+        self.index: Index | None = None
+        self.progress: Progress | None = None  # of the pass under way, None when nothing is under way
+        self._settings = settings
+        self._tell = tell
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="folder")
+        self._indexer: IndexerProcess | None = None
+        self._agenda = Agenda()
+        self._hold = Hold.NO
+        self._trouble = ""  # why it does not work
+        self._checking = False  # what is under way only makes sure that nothing was missed
+        self._news = self._seen = 0  # commits and ends that were reported, and those that we caught up with
+        self._generation = -1
+        self._model_asked = False
+        self._caught_up = self._sent = 0.0
+        self._scan_began = self._scan_ended = 0.0
+        self._sending = Batched(self._send, 0.0, DEBOUNCE_SECONDS)
+        self._catching_up = Batched(self._catch_up, CATCH_UP_SECONDS)
+        self._following: asyncio.Task[None] | None = None
+
+    # ---- what is known
+
+    @property
+    def state(self) -> State:
+        """What the folder is doing."""
+        if self._trouble:
+            return "failed"
+        if self.index is None:
+            return "starting"
+        if self._hold in (Hold.PAUSED, Hold.STOPPED):
+            return "paused"
+        if self._following is not None:
+            return "reading"
+        busy = self._agenda.is_waiting or self._agenda.running or self._seen < self._news
+        if busy and not self._checking:
+            return "indexing"
+        return "paused" if self._hold else "ready"
+
+    def status(self) -> FolderStatus:
+        """Return everything that is shown of the folder; it is at hand, nothing is asked."""
+        known = self.index.status() if self.index is not None else _UNKNOWN
+        state = self.state
+        message = self._trouble or (_FOLLOWING if state == "reading" else "") or self._hold.value or known.message
+        done, total = known.files_done, known.files_total
+        if state == "indexing" and self.progress is not None and self.progress.files_total:
+            done, total = self.progress.files_done, self.progress.files_total
+        status: FolderStatus = {
+            "state": state,
+            "mode": "hybrid" if known.mode == "hybrid" else "words",
+            "filesDone": done,
+            "filesTotal": total,
+            "symbols": known.symbols,
+            "embedded": known.embedded,
+            "model": known.model,
+            "uri": self.uri,
+            "bytes": known.bytes,
+            "lastUpdate": known.last_update,
+            "skipped": [{"path": path, "reason": reason} for path, reason in known.skipped],
+            "skippedTotal": known.skipped_total,
+        }
+        if message:
+            status["message"] = message
+        return status
+
+    @property
+    def looks_at_everything(self) -> bool:
+        """Whether a look at the whole folder is under way that somebody waits for."""
+        return not self._checking and any(job.whole for job in self._agenda.running.values())
+
+    def relative(self, path: PurePath) -> str | None:
+        """Return a path below the folder as the index names it; None when it lies elsewhere."""
+        inside = relative(path, self.path)
+        if inside is None and self.index is not None:  # the client may give one with links, the other without
+            inside = relative(path, self.index.root)
+        return inside
+
+    # ---- what is asked for
+
+    async def open(self, first: Iterable[str]) -> None:
+        """Open the index, answer from what is there, and have everything looked at, the paths `first` first."""
+        options = self._settings.options()
+        try:
+            self.index = await self._apart(lambda: _open_index(Path(self.path), options))
+        except EngineError as error:
+            self._trouble = str(error)
+            self._tell(self)
+            return
+        level = logging.getLogger().getEffectiveLevel()
+        self._indexer = IndexerProcess(
+            {"root": str(self.index.root), "options": asdict(options), "level": level}, self._hear
+        )
+        if self._settings.index == "off":
+            self._hold = Hold.OFF
+        else:
+            self._agenda.add_all(first)
+            self._sending.hurry()
+        self._load_model()
+        self._tell(self)
+
+    def touch(self, paths: Iterable[str]) -> None:
+        """Have files or folders looked at, for they may have changed; "" is the whole folder."""
+        if self._hold == Hold.OFF:
+            return
+        self._agenda.add(paths)
+        self._checking = False
+        if self._hold == Hold.STOPPED:
+            self._hold = Hold.NO
+        self._sending.ask()
+        self._tell(self)
+
+    def used(self) -> None:
+        """Note that somebody works here: what other processes wrote is read, and missed changes are looked for."""
+        now = time.monotonic()
+        if now - self._caught_up > STALE_SECONDS:
+            self._catching_up.ask()
+        pause = max(SCAN_SECONDS, SCAN_SHARE * (self._scan_ended - self._scan_began))
+        if self.state == "ready" and now - self._scan_ended > pause:
+            self._agenda.add_all()
+            self._checking = True
+            self._sending.ask()
+
+    def reindex(self) -> None:
+        """Have the whole folder looked at, whatever held it back."""
+        if self._hold != Hold.OFF:
+            self._hold = Hold.NO
+        if self.index is not None:
+            self._trouble = ""
+        self._checking = False
+        self._agenda.add_all()
+        self._sending.hurry()
+        self._tell(self)
+
+    def pause(self) -> None:
+        """Stop the work under way and begin none until `resume`."""
+        self._stop(Hold.PAUSED)
+
+    def stop(self) -> None:
+        """Stop the work under way until the next change."""
+        self._stop(Hold.STOPPED)
+
+    def resume(self) -> None:
+        """Go on where it was paused or stopped."""
+        if self._hold in (Hold.PAUSED, Hold.STOPPED):
+            self.reindex()
+
+    async def close(self) -> None:
+        """Let go of everything."""
+        if self._following is not None:
+            self._following.cancel()
+        await self._sending.close()
+        await self._catching_up.close()
+        if self._indexer is not None:
+            await self._indexer.close()
+        if self.index is not None:
+            self._thread.submit(self.index.close)
+            self.index = None
+        self._thread.shutdown(wait=False)
+
+    def _stop(self, hold: Hold) -> None:
+        if self._hold != Hold.OFF:
+            self._hold = hold
+        if self._indexer is not None:
+            for number in self._agenda.running:
+                self._indexer.cancel(number)
+        self._tell(self)
+
+    # ---- the work
+
+    async def _send(self) -> None:
+        """Give the indexer what has gathered."""
+        if self._indexer is None or self._hold in (Hold.PAUSED, Hold.STOPPED):
+            return
+        now = time.monotonic()
+        if now - self._sent < STORM_SECONDS and self._agenda.running:
+            await asyncio.sleep(self._sent + STORM_SECONDS - now)
+        self._sent = time.monotonic()
+        for job in self._agenda.take():
+            if job.whole:
+                self._scan_began = time.monotonic()
+            self._agenda.running[self._indexer.submit(job.command())] = job
+        self._tell(self)
+
+    def _hear(self, report: Report) -> None:
+        """Take a report of the indexer."""
+        if "broken" in report:
+            self._trouble = report["broken"]
+            for job in self._agenda.running.values():
+                self._agenda.give_back(job)
+            self._agenda.running.clear()
+        elif "progress" in report:
+            self._hear_progress(Progress(**report["progress"]))
+        elif report["job"] in self._agenda.running:
+            self._hear_end(self._agenda.running.pop(report["job"]), report["end"], report["message"])
+        self._tell(self)
+
+    def _hear_progress(self, progress: Progress) -> None:
+        self.progress = progress
+        self._leave_following()
+        if progress.files_total or progress.texts_total:
+            self._checking = False  # something was missed
+        if progress.generation != self._generation:
+            self._generation = progress.generation
+            self._news += 1
+            self._catching_up.ask()
+
+    def _hear_end(self, job: Job, end: str, message: str) -> None:
+        self._news += 1
+        if end == "done":
+            self._trouble = ""
+            self._scan_ended = time.monotonic() if job.whole else self._scan_ended
+        else:
+            self._agenda.give_back(job)
+        if end == "failed":
+            self._trouble = message
+        if end == "busy" and self._following is None:
+            self._following = asyncio.create_task(self._follow())
+        if not self._agenda.running:
+            self.progress = None
+            self._catching_up.hurry()
+        if self._agenda.is_waiting and end == "done":
+            self._sending.ask()
+
+    async def _follow(self) -> None:
+        """While another process writes: read what it commits, and try to write ourselves."""
+        while True:
+            await asyncio.sleep(FOLLOW_SECONDS)
+            self._catching_up.ask()
+            self._sending.ask()
+
+    def _leave_following(self) -> None:
+        if self._following is not None:
+            self._following.cancel()
+            self._following = None
+
+    async def _catch_up(self) -> None:
+        """Read what was committed; what is reported meanwhile is left to the next time."""
+        if self.index is None:
+            return
+        news = self._news
+        try:
+            await self._apart(self.index.catch_up)
+        except EngineError as error:
+            self._trouble = str(error)
+        self._caught_up = time.monotonic()
+        self._seen = news
+        self._load_model()
+        if not self._agenda.running and not self._agenda.is_waiting and self._seen == self._news:
+            self._checking = False
+        self._tell(self)
+
+    def _load_model(self) -> None:
+        """Load the model before the first question needs it, as soon as there are vectors to compare with."""
+        if self.index is not None and self.index.status().embedded and not self._model_asked:
+            self._model_asked = True
+            self._thread.submit(self.index.encoder)  # should it fail, the first search says so
+
+    async def _apart(self, work: Callable[[], T]) -> T:
+        """Do something slow on the folder's own thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+
+def _open_index(root: Path, options: Options) -> Index:
+    index = Index(root, options)
+    index.catch_up()
+    return index

@@ -1,0 +1,194 @@
+"""Indexer: the process that writes one folder's index, so that the server never parses, embeds or writes.
+
+Takes commands as JSON lines on stdin, drives the engine's passes at idle priority, reports as JSON lines on stdout; the
+log goes to stderr. Changed paths come before the rest: a pass over the whole root is broken off for them and taken up
+again, which costs one look at the files' time stamps. Ends when its input does, so it never outlives its server.
+
+Commands: `{"root", "options"}` first, then `{"job", "update": [paths to read first]}`, `{"job", "paths": [files or
+folders]}`, `{"cancel": job}`. Reports: `{"job", "progress": {...}}`, at last `{"job", "end": "done" | "cancelled" |
+"busy" | "failed", "message"}`; `{"broken": message}` when there can be no index at all.
+"""
+
+import contextlib
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import psutil
+
+from lsp_server.engine.errors import Busy, EngineError
+from lsp_server.engine.index import Index, Options
+from lsp_server.engine.update import Progress
+from lsp_server.stdout import claim_stdout
+
+IDLE_SECONDS = 600.0  # without work; then the model's memory is given back, and the server starts us again on demand
+LAST_SECONDS = 2.0  # for a running pass to end itself after the server has gone
+REPORT_SECONDS = 0.05  # between reports of one job without news for readers
+
+Say = Callable[[dict[str, Any]], None]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Some work, with the number by which the server knows it."""
+
+    number: int
+    whole: bool  # the whole root, `paths` first; else these paths alone
+    paths: tuple[str, ...]
+
+
+class Jobs:
+    """What is to be done, fed by the thread that listens and taken by the one that works."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._waiting: deque[Job] = deque()
+        self._cancelled: set[int] = set()
+        self._closed = False
+
+    def add(self, job: Job) -> None:
+        """Take a job in."""
+        with self._changed:
+            self._waiting.append(job)
+            self._changed.notify()
+
+    def put_back(self, job: Job) -> None:
+        """Take a broken-off job in again, before others of its kind."""
+        with self._changed:
+            self._waiting.appendleft(job)
+
+    def cancel(self, number: int) -> None:
+        """Have a job stopped or not begun."""
+        with self._changed:
+            self._cancelled.add(number)
+
+    def close(self) -> None:
+        """Have everything stopped."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+
+    def take(self) -> Job | None:
+        """Wait for the next job, paths before whole roots; None when there will be none or none came for long."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._closed, IDLE_SECONDS)
+            if self._closed or not self._waiting:
+                return None
+            job = min(self._waiting, key=lambda waiting: waiting.whole)
+            self._waiting.remove(job)
+            return job
+
+    def verdict(self, job: Job) -> str:
+        """Say what is to become of a running job: "" to go on, "cancelled", "later" or "closed"."""
+        with self._changed:
+            if self._closed:
+                return "closed"
+            if job.number in self._cancelled:
+                return "cancelled"
+            return "later" if job.whole and any(not waiting.whole for waiting in self._waiting) else ""
+
+
+def work(index: Index, jobs: Jobs, say: Say) -> None:
+    """Do jobs until there are no more."""
+    while (job := jobs.take()) is not None:
+        started = time.monotonic()
+        try:
+            end, message = _run(index, job, jobs, say), ""
+        except Busy as error:
+            end, message = "busy", str(error)
+        except EngineError as error:
+            end, message = "failed", str(error)
+        except Exception as error:  # noqa: BLE001 - the end of a job: the server is told, and the next one is done
+            _log.exception("job %d failed", job.number)
+            end, message = "failed", f"Indexing failed ({type(error).__name__}: {error}). The log says more."
+        if end == "later":
+            jobs.put_back(job)
+        elif end != "closed":
+            _log.info("%s: %s in %.2f s", _title(index, job), end, time.monotonic() - started)
+            say({"job": job.number, "end": end, "message": message})
+
+
+def _run(index: Index, job: Job, jobs: Jobs, say: Say) -> str:
+    """Do one job as far as it may go; give how it ended."""
+    steps = index.update(job.paths) if job.whole else index.update_paths(job.paths)
+    with contextlib.closing(cast(Generator[Progress, None, None], steps)):  # closing it gives the lock back
+        told, generation = 0.0, -1
+        for progress in steps:
+            if verdict := jobs.verdict(job):
+                return verdict
+            now = time.monotonic()
+            if progress.generation != generation or now - told >= REPORT_SECONDS:
+                told, generation = now, progress.generation
+                say({"job": job.number, "progress": asdict(progress)})
+    return "done"
+
+
+def _title(index: Index, job: Job) -> str:
+    return f"indexing {index.root}" if job.whole else f"indexing {len(job.paths)} changed paths of {index.root}"
+
+
+def listen(lines: Iterable[bytes], jobs: Jobs) -> None:
+    """Take commands until the input ends, then have everything stopped."""
+    try:
+        for line in lines:
+            command = json.loads(line)
+            if "cancel" in command:
+                jobs.cancel(command["cancel"])
+            else:
+                whole = "update" in command
+                jobs.add(Job(command["job"], whole, tuple(command["update" if whole else "paths"])))
+    finally:
+        jobs.close()
+        # A pass looks up a few times a second. Should it hang, nobody else is there to end us: every commit is whole.
+        patience = threading.Timer(LAST_SECONDS, os._exit, (0,))
+        patience.daemon = True
+        patience.start()
+
+
+def make_idle() -> None:
+    """Let everything else on the machine go first."""
+    with contextlib.suppress(psutil.Error, OSError):
+        psutil.Process().nice(psutil.IDLE_PRIORITY_CLASS if sys.platform == "win32" else 19)
+
+
+def main() -> None:
+    """Serve the process at the other end of stdin and stdout."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal reaches us too; the server decides
+    make_idle()
+    output = claim_stdout()
+
+    def say(report: dict[str, Any]) -> None:
+        output.write(json.dumps(report).encode() + b"\n")
+        output.flush()
+
+    lines = iter(sys.stdin.buffer.readline, b"")
+    opening = json.loads(next(lines, b"null"))
+    if opening is None:
+        return
+    logging.basicConfig(level=opening["level"], format="%(asctime)s indexer %(levelname)s %(message)s")
+    options = opening["options"]
+    try:
+        index = Index(Path(opening["root"]), Options(**options | {"exclude": tuple(options["exclude"])}))
+    except EngineError as error:
+        say({"broken": str(error)})
+        return
+    jobs = Jobs()
+    threading.Thread(target=listen, args=(lines, jobs), name="listening", daemon=True).start()
+    with contextlib.suppress(BrokenPipeError):  # the server has gone
+        work(index, jobs, say)
+    index.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -248,13 +248,13 @@ class Index:
         view = self._corpus.view
         return self._answer(view, self._rank(view, parse(query), None))
 
-    def _rank(self, view: View, question: Question, vector: np.ndarray | None) -> Ranked:  # type: ignore[type-arg]
+    def _rank(self, view: View, question: Question, vector: np.ndarray | None) -> Ranked:
         allowed = self._allowed(view, question)
         if not question.words:
             return list_recent(view, allowed, question.query.limit)
         return rank(view, question, vector, allowed)
 
-    def _allowed(self, view: View, question: Question) -> np.ndarray:  # type: ignore[type-arg]
+    def _allowed(self, view: View, question: Question) -> np.ndarray:
         literal: set[int] | None = None
         for phrase in question.phrases:
             found = self._ask(lambda store, phrase=phrase: store.literal(phrase))  # type: ignore[misc]

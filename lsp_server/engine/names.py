@@ -7,10 +7,11 @@ Takes a View and what was typed, gives rows with a score: exact, then prefix, th
 import re
 
 from lsp_server.engine.corpus import KIND_NAMES, View
-from lsp_server.engine.text import split_identifier
 
 EXACT, EXACT_FOLDED, PREFIX, HUMPS, INSIDE, FUZZY = 1.0, 0.95, 0.8, 0.6, 0.5, 0.3
 LONGEST = 200  # characters of a typed name that are looked at
+_HUMP = re.compile(r"[A-Z][a-z0-9]*|[a-z0-9]+")
+_NEVER = re.compile(r"(?!)")
 NAMELESS = frozenset(("file", "block"))
 
 
@@ -52,13 +53,11 @@ def _score(name: str, name_folded: str, typed: str, folded: str, humps: re.Patte
 
 def _humps(typed: str) -> re.Pattern[str]:
     """Return what matches names whose parts begin with the parts typed: `PC`, `parCon` or `p_c` for `parse_config`."""
-    parts = split_identifier(typed)
-    if len(parts) == 1 and typed.isupper():
-        parts = list(typed)
-    steps = [
-        f"(?:{re.escape(part[0].lower())}|{re.escape(part[0].upper())}){re.escape(part[1:])}" for part in parts if part
-    ]
-    return re.compile("_*" + r"\w*?".join(steps)) if steps else re.compile(r"(?!)")
+    first, *rest = _HUMP.findall(typed) or [""]
+    if not first:
+        return _NEVER
+    begin = f"_*[{first[0].lower()}{first[0].upper()}]{first[1:]}"
+    return re.compile(begin + "".join(rf"\w*?(?:_{part.lower()}|{part[0].upper()}{part[1:]})" for part in rest))
 
 
 def _is_named(view: View, row: int) -> bool:

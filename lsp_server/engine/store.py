@@ -161,7 +161,8 @@ class Store:
             ids,
         )
         return {
-            row[0]: Details(_text(row[1]), *row[2:6], tuple(json.loads(row[6])), bool(row[7]), *row[8:]) for row in rows
+            symbol: Details(_text(path), language, kind, name, container, tuple(json.loads(spans)), bool(ascii), *shown)
+            for symbol, path, language, kind, name, container, spans, ascii, *shown in rows
         }
 
     def symbols_of(self, path: str) -> list[tuple[int, tuple[int, ...]]]:

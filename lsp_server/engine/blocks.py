@@ -7,7 +7,6 @@ leaves the short rest to the unit that encloses it (`Unit.loose`). Imports, brac
 import re
 from bisect import bisect_left
 
-from lsp_server.engine.comments import is_licence
 from lsp_server.engine.lines import Lines, has_words, pieces
 from lsp_server.engine.outline import SPACE_KINDS, Unit
 from lsp_server.engine.syntax import NOTHING, Range, Syntax
@@ -31,9 +30,8 @@ class Blocks:
         self._marks = bytearray(len(lines.starts))
         for start, end in (*syntax.imports, *syntax.prologues):
             self._mark(start, end, _SAYS_NOTHING)
-        for (start, end), _doc in syntax.comments:
-            if is_licence(lines.data[start:end]):
-                self._mark(start, end, _ELSEWHERE)
+        for start, end in syntax.licences:
+            self._mark(start, end, _ELSEWHERE)
 
     def leave_out(self, start: int, end: int) -> None:
         """Say that a range is found elsewhere: its lines are in no block and in no body."""
@@ -57,13 +55,14 @@ class Blocks:
             after = len(covered) if after < 0 else after
             start, end = self._trimmed(first + at, first + after)
             said = sum(1 for line in range(start, end) if self._speaks(line))
-            if said >= (BLOCK_FEWEST if loose < LOOSE_LIMIT else 1):
+            size = self._lines.end(end - 1) - self._lines.starts[start] if said else 0
+            if said and (said >= BLOCK_FEWEST or loose + size > LOOSE_LIMIT):
                 self._loosen(space, first + at, start)
                 blocks += self._blocks(start, end)
                 self._loosen(space, end, first + after)
             else:
-                size = self._loosen(space, first + at, first + after)
-                loose += size if said else 0
+                self._loosen(space, first + at, first + after)
+                loose += size
             at = covered.find(0, after)
         space.children = sorted([*space.children, *blocks], key=lambda unit: unit.start)
 
@@ -107,15 +106,12 @@ class Blocks:
         whole = (line_start, lines.end(after - 1))
         return Unit("block", *whole, line_start, (start, name_end), line_start, [], NOTHING, [], "", "")
 
-    def _loosen(self, space: Unit, first: int, after: int) -> int:
-        """Give lines to the space itself, without those that are found elsewhere; their size in bytes."""
-        size = 0
+    def _loosen(self, space: Unit, first: int, after: int) -> None:
+        """Give lines to the space itself, without those that are found elsewhere."""
         for line in range(first, after):
             start, end = self._lines.starts[line], self._lines.end(line)
             if self._marks[line] != _ELSEWHERE and has_words(self._lines.data, start, end):
                 space.loose.append((start, end))
-                size += end - start
-        return size
 
 
 def leading(syntax: Syntax, lines: Lines, before: int) -> list[Range]:
@@ -138,6 +134,6 @@ def leading(syntax: Syntax, lines: Lines, before: int) -> list[Range]:
         if whole[1] > before or lines.data[passed : whole[0]].strip():
             break
         passed = whole[1]
-        if not is_licence(lines.data[whole[0] : whole[1]]):
+        if whole not in syntax.licences:
             found.append(doc if doc != NOTHING else whole)
     return found

@@ -8,7 +8,7 @@ import re
 
 DOC_LIMIT = 4_000  # characters; longer documentation adds nothing that the encoder or the word index would read
 
-# What may open a line of a comment in any language: // /// //! /* /** /*! * # #' ; % -- -- | {- {-| <!-- (* ! dnl =begin
+# What may open a line of a comment in any language: // /// //! /* /** /*! * # #' ; % -- -- | {- {-| <!-- (* ! dnl
 _OPEN = re.compile(
     r"/\*+[!<]*|//+[/!<]*|\*+(?!/)|#+[!'|:]?|;+|%+|--+(?:\s?[|^])?|\{-+(?:\s?[|^])?|<!--+|\(\*+|!+<?"
     r"|dnl\b|=begin\b|=end\b"
@@ -17,14 +17,43 @@ _CLOSE = re.compile(r"\s*(?:\*+/|-+\}|--+>|\*+\))\s*$")
 _INDENT = re.compile(r"[ \t]*")
 _QUOTES = re.compile(r"""^[A-Za-z@~%]{0,10}\s*(\"\"\"|'''|"|'|`)""")
 _WORD = re.compile(r"[^\W_]")
-_LICENCE = re.compile(
-    rb"copyright|\(c\) ?\d{4}|\blicen[sc]e[ds]?\b|SPDX-|all rights reserved|without warranty|redistribut", re.IGNORECASE
+# Words of licences and notices that documentation of code does not use.
+_LICENCE = (
+    b"copyright",
+    b"(c) 20",
+    b"(c) 19",
+    b"spdx-",
+    b"all rights reserved",
+    b"licensed under",
+    b"licensed to",
+    b"permission is hereby granted",
+    b"redistribution and use",
+    b"without warranty",
+    b"@license",
+    b"under the terms of the",
 )
 
 
 def is_licence(source: bytes) -> bool:
     """Say whether a comment is a licence or a copyright notice: the same words in every file, so never a doc."""
-    return _LICENCE.search(source) is not None
+    lowered = source.lower()
+    return any(words in lowered for words in _LICENCE)
+
+
+def licences(comments: list[tuple[int, int]], source: bytes) -> set[tuple[int, int]]:
+    """Give those of some sorted comments that stand in a licence; comments on adjacent lines are judged together."""
+    if not is_licence(source):
+        return set()
+    found: set[tuple[int, int]] = set()
+    group: list[tuple[int, int]] = []
+    for one in [*comments, (len(source) + 1, len(source) + 1)]:
+        gap = source[group[-1][1] : one[0]] if group else b""
+        if group and (gap.strip() or gap.count(b"\n") > 1 or one[0] > len(source)):
+            if is_licence(source[group[0][0] : group[-1][1]]):
+                found.update(group)
+            group = []
+        group.append(one)
+    return found
 
 
 def strip_marks(source: str) -> str:

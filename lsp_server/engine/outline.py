@@ -10,7 +10,6 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from lsp_server.engine.comments import is_licence
 from lsp_server.engine.lines import Lines
 from lsp_server.engine.syntax import NOTHING, Definition, Range, Syntax
 
@@ -96,6 +95,7 @@ class Leaders:
 
     def __init__(self, syntax: Syntax, lines: Lines) -> None:
         self._lines = lines
+        self._licences = syntax.licences
         self._found: list[tuple[Range, Range, bool]] = []  # the whole, its text, whether it is a comment
         every = [(whole, doc, True) for whole, doc in syntax.comments]
         every += [(whole, NOTHING, False) for whole in syntax.attributes]
@@ -117,7 +117,7 @@ class Leaders:
             if whole[0] < floor or (gap and not gap.isspace()) or gap.count(b"\n") > self._breaks(whole):
                 break
             if is_comment:
-                if not self._opens_line(whole[0]) or is_licence(data[whole[0] : whole[1]]):
+                if not self._opens_line(whole[0]) or whole in self._licences:
                     break
                 docs.append(text if text != NOTHING else whole)
             else:
@@ -238,7 +238,7 @@ def _join(last: Unit, unit: Unit) -> None:
     if last.body < 0:
         last.body = unit.head
     last.end = unit.end
-    last.marks = last.marks & unit.marks
+    last.marks = last.marks & (unit.marks | {"minor"})
 
 
 def _is_unit(unit: Unit, parent: Unit | None, lines: Lines) -> bool:
@@ -246,6 +246,8 @@ def _is_unit(unit: Unit, parent: Unit | None, lines: Lines) -> bool:
     height = lines.line(unit.end) - lines.line(unit.head) + 1
     if parent and parent.kind in FUNCTION_KINDS:
         return unit.kind not in VALUE_KINDS and height >= NESTED_LINES
+    if "declares" in unit.marks and parent and parent.kind in TYPE_KINDS and not unit.docs:
+        return False
     if "minor" in unit.marks:
         return height >= MINOR_LINES
     if unit.kind in VALUE_KINDS:

@@ -30,7 +30,8 @@ A file holds patterns of definitions only (no references) and the patterns of co
 Marks, put on the definition node beside its kind (`(pair ...) @function @minor`):
 
 `@minor`      a unit only from 3 lines on: functions in object literals, in arguments.
-`@declares`   has no body: left out if undocumented and the same level also defines that name (C prototypes).
+`@declares`   has no body. Undocumented it is left out where it stands in a type (`void f();` in an interface is part of
+              its body), and where the same level also defines that name (C prototypes).
 `@merge`      adjacent definitions with the same name are one: equations in Haskell, overload signatures in TypeScript.
 
 Several patterns may match one node: the kind and name of the pattern that stands later in the file win, missing parts
@@ -48,7 +49,7 @@ Derived, so a query need not say it:
   are, nor what lies in an @import.
 - Values elsewhere are units if they have a doc comment, or more than one line, or an UPPER_CASE name. 20 undocumented
   one-line values or macros under each other are a table and become blocks. So capture all top-level values, but no
-  locals, and fields only where they are worth finding (Rust, Go and C fields are not: they are in the body).
+  locals and no fields: they are found in the body of their type.
 - A unit's span includes its children; its body does not. `members` are the names of its children.
 - Lines that nothing covers are blocks in files, modules, namespaces and packages, and body in everything else.
 """
@@ -63,7 +64,7 @@ from lsp_server.engine.files import SourceFile
 from lsp_server.engine.languages import LANGUAGES
 from lsp_server.engine.lines import Lines, split_lines
 from lsp_server.engine.outline import SPACE_KINDS, Leaders, Unit, outline
-from lsp_server.engine.syntax import NOTHING, SECONDS, NoGrammar, Range, Syntax, TooSlow, read_syntax
+from lsp_server.engine.syntax import NOTHING, NoGrammar, Range, Syntax, TooSlow, read_syntax
 
 KINDS = frozenset({
     "file", "module", "namespace", "package", "class", "struct", "interface", "trait", "enum", "union", "type",
@@ -132,8 +133,8 @@ def _read(language: str, data: bytes) -> tuple[Syntax, str]:
         return read_syntax(data, row), ""
     except NoGrammar:
         return Syntax(), f"no grammar installed for {language}"
-    except TooSlow:
-        return Syntax(), f"cut off after {SECONDS} s"
+    except TooSlow as reason:
+        return Syntax(), str(reason)
 
 
 def _root(syntax: Syntax, lines: Lines) -> Unit:
@@ -236,7 +237,7 @@ class _Rendering:
         return cut, unit.end if len(cut) >= len(text) - 2 and end == unit.end else unit.head
 
     def _body(self, unit: Unit, start: int) -> str:
-        if unit.kind in SPACE_KINDS:
+        if unit.kind in SPACE_KINDS and self._lines.line(start) < self._lines.line(unit.end):
             return "\n".join(self._text(*one) for one in unit.loose)[:BODY_LIMIT]
         holes = sorted([*((child.start, child.end) for child in unit.children), unit.docstring])
         inside = [*unit.attributes, *_without(start, unit.end, holes)]

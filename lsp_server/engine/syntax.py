@@ -15,19 +15,25 @@ from pathlib import Path
 
 import tree_sitter
 
+from lsp_server.engine.comments import licences
 from lsp_server.engine.languages import Language
 
 # CPU seconds for parsing and querying one file. Real files need milliseconds; a megabyte of generated code needs 0.3 s;
 # nested brackets and random bytes can need 20 s. CPU time, not wall time: the indexer runs at idle priority.
 SECONDS = 1.5
+_TIME_OUT = f"cut off after {SECONDS} s"
 
 # A file is handed to the parser in parts: the progress callback is only honoured with a read callback.
 _PART = 1 << 16
 
-# The query runs over windows of this many bytes, because its own progress callback crashes the interpreter once there
-# is a match (tree-sitter 0.25.0 to 0.26.1). Queries are quadratic in depth: 200,000 nested brackets take 16 s in one
-# go, a window of them half a second. Most files are one window.
-_WINDOW = 1 << 15
+# A query has no usable clock: its progress callback crashes the interpreter once there is a match (tree-sitter 0.25.0 to
+# 0.26.1 keep a pointer to a dead stack slot). So the query runs over windows with a look at the clock between them.
+# Every window walks the top of the tree again, so they are large: files over a megabyte are read by request only.
+_WINDOW = 1 << 20
+
+# And what is known to be slow is not queried: for each token in an error the cursor looks for a later named sibling, so
+# a run of n stray tokens costs n * n / 2 steps. 100,000 brackets take 7 s, a run of this many 0.3 s.
+_STRAY = 20_000
 
 _QUERIES = Path(__file__).parent / "queries"
 _INHERITS = re.compile(r"\A;\s*inherits:\s*([\w.-]+)")
@@ -41,7 +47,7 @@ class NoGrammar(Exception):
 
 
 class TooSlow(Exception):
-    """Parsing or querying took more than SECONDS."""
+    """Parsing or querying took, or would have taken, too long. Its text says which."""
 
 
 @dataclass(slots=True)
@@ -69,6 +75,7 @@ class Syntax:
     outers: dict[Range, Range] = field(default_factory=dict)  # a node, and the one that wraps it
     imports: list[Range] = field(default_factory=list)
     prologues: list[Range] = field(default_factory=list)
+    licences: set[Range] = field(default_factory=set)  # those comments that are one
     file_doc: Range = (-1, -1)
 
 
@@ -80,7 +87,7 @@ _LOOSE = frozenset({"comment", "attribute", "outer", "import", "prologue"})
 
 
 def read_syntax(data: bytes, language: Language) -> Syntax:
-    """Parse and query a text. Raises NoGrammar, or TooSlow after SECONDS of CPU time."""
+    """Parse and query a text. Raises NoGrammar or TooSlow."""
     grammar, query = _load(language.grammar, language.query)
     deadline = time.thread_time() + SECONDS
     parser = tree_sitter.Parser(grammar)  # 0.3 us; a parser that was stopped once would have to be reset
@@ -90,8 +97,27 @@ def read_syntax(data: bytes, language: Language) -> Syntax:
             progress_callback=lambda _offset, _error: time.thread_time() > deadline,
         )
     except ValueError as error:  # "Parsing failed": the callback stopped it
-        raise TooSlow from error
+        raise TooSlow(_TIME_OUT) from error
+    if len(data) > _STRAY and _has_long_run(tree.root_node):
+        raise TooSlow(f"cut off: more than {_STRAY} stray tokens in a row")
     return _sort(_matches(tree.root_node, query, deadline), data)
+
+
+def _has_long_run(root: tree_sitter.Node) -> bool:
+    """Say whether somewhere below _STRAY unnamed nodes stand in a row, which only errors make possible."""
+    nodes = [root]
+    while nodes:
+        node = nodes.pop()
+        if not node.has_error:
+            continue
+        run = 0
+        for child in node.children:
+            run = 0 if child.is_named else run + 1
+            if run > _STRAY:
+                return True
+            if child.has_error:
+                nodes.append(child)
+    return False
 
 
 def _matches(root: tree_sitter.Node, query: tree_sitter.Query, deadline: float) -> list[Match]:
@@ -106,7 +132,7 @@ def _matches(root: tree_sitter.Node, query: tree_sitter.Query, deadline: float) 
             cursor.set_byte_range(start, min(start + _WINDOW, root.end_byte))
         found += cursor.matches(root)
         if time.thread_time() > deadline:
-            raise TooSlow
+            raise TooSlow(_TIME_OUT)
     return found
 
 
@@ -125,6 +151,7 @@ def _sort(found: list[Match], data: bytes) -> Syntax:
                 syntax.definitions.append(definition)
         _loose(captures, syntax, data)
     syntax.comments.sort()
+    syntax.licences = licences([whole for whole, _doc in syntax.comments], data)
     return syntax
 
 

@@ -25,12 +25,12 @@
 
 (type_alias_statement left: (type) @name) @type
 
-; Assignments at the top and in classes; which of them are worth a unit is decided by the core. Names such as __all__
-; and __slots__ only say again what stands elsewhere.
+; Assignments at the top, constants of classes; which of them are worth a unit is decided by the core. Names such as
+; __all__ only say again what stands elsewhere.
 ((module (expression_statement . (assignment left: (identifier) @name) .) @constant)
   (#not-match? @name "^__.*__$"))
 ((class_definition
-  body: (block (expression_statement . (assignment left: (identifier) @name) .) @field))
-  (#not-match? @name "^__.*__$"))
+  body: (block (expression_statement . (assignment left: (identifier) @name) .) @constant))
+  (#match? @name "^[A-Z][A-Z0-9_]+$"))
 ((module (expression_statement . (assignment left: (identifier) @_name) .) @import)
   (#eq? @_name "__all__"))

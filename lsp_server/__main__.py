@@ -1,0 +1,315 @@
+"""The command line: `meaning-ls` alone is the language server, `meaning-ls COMMAND` a thin face over the engine.
+
+Takes the words of a command line, gives text or JSON lines on standard output, notes and progress on standard error,
+and an exit code: 0 found, 1 nothing found, 2 bad usage or failure, 130 stopped with Ctrl-C. arguments.py holds the
+grammar, listing.py and terminal.py what answers and progress look like. The engine is imported by the commands that
+need it, not here: a child process that is spawned imports this module again.
+"""
+
+import argparse
+import json
+import logging
+import os
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lsp_server.arguments import UsageError, foreground_options, query, read_arguments, server_options
+from lsp_server.engine.errors import EngineError
+from lsp_server.terminal import prepare_streams
+
+if TYPE_CHECKING:
+    from lsp_server.engine.index import Answer, Index
+    from lsp_server.engine.query import Query
+
+FOUND, NOTHING, FAILED, STOPPED = 0, 1, 2, 130
+
+_log = logging.getLogger(__name__)
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    prepare_streams()
+    try:
+        arguments = read_arguments(sys.argv[1:] if words is None else words)
+        _log_to_stderr(arguments)
+        code = COMMANDS[arguments.command](arguments)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        _note("stopped; what is indexed so far stays and can be searched, and the next run goes on from there")
+        return STOPPED
+    except BrokenPipeError:  # whoever read us has seen enough: `| head`
+        _close_stdout()
+        return FOUND
+    except (EngineError, UsageError) as error:
+        _note(str(error))
+        return FAILED
+    except Exception as error:  # noqa: BLE001 - the end of the program: one sentence, and the whole story if asked for
+        _log.debug("", exc_info=True)
+        _note(f"{type(error).__name__}: {error} (a mistake of meaning-ls; --verbose shows where)")
+        return FAILED
+    return code
+
+
+# ---- the commands
+
+
+def serve(arguments: argparse.Namespace) -> int:
+    """Be the language server until the client ends it."""
+    from lsp_server import server
+
+    if arguments.tcp:
+        host, port = arguments.tcp
+        server.serve_tcp(host, port, server_options(arguments))
+    else:
+        server.serve_stdio(server_options(arguments))
+    return FOUND
+
+
+def index_folder(arguments: argparse.Namespace) -> int:
+    """Bring an index up to date and say what is in it."""
+    from lsp_server.terminal import watch
+
+    with _opened(arguments, arguments.dir or _project_around(Path.cwd())) as index:
+        watch(index.update(), sys.stderr)
+        index.catch_up()
+        _print_status(arguments, index)
+        return FOUND if index.status().symbols else NOTHING
+
+
+def search(arguments: argparse.Namespace) -> int:
+    """Answer one question, or each of a file."""
+    if arguments.queries is not None:
+        if arguments.dir is not None:
+            raise UsageError("with --queries there is no QUERY: meaning-ls search --queries FILE.jsonl [DIR]")
+        folder = Path(arguments.query) if arguments.query is not None else None
+        return _answer_all(arguments, folder or _project_around(Path.cwd()))
+    if arguments.query is None:
+        raise UsageError("there is no QUERY. Try: meaning-ls search --help")
+    asked = query(arguments, arguments.query)
+    with _opened(arguments, arguments.dir or _project_around(Path.cwd())) as index:
+        _warm(index)
+        _make_current(arguments, index)
+        return _print_answer(arguments, index, _by_meaning(index, asked))
+
+
+def similar(arguments: argparse.Namespace) -> int:
+    """Find code like that at a place."""
+    file, first, last = arguments.place
+    asked = query(arguments, "")
+    with _opened(arguments, arguments.root or _project_around(file.absolute().parent)) as index:
+        path = _inside(index, file)
+        _make_current(arguments, index)
+        return _print_answer(arguments, index, index.similar(path, first, last, asked))
+
+
+def status(arguments: argparse.Namespace) -> int:
+    """Say what an index holds."""
+    with _opened(arguments, arguments.dir or _project_around(Path.cwd())) as index:
+        index.catch_up()
+        _print_status(arguments, index)
+        return FOUND if index.status().symbols else NOTHING
+
+
+def why(arguments: argparse.Namespace) -> int:
+    """Say whether a file is indexed, or which rule leaves it out."""
+    with _opened(arguments, arguments.root or _project_around(arguments.file.absolute().parent)) as index:
+        path = _inside(index, arguments.file)
+        sentence = index.why(path)
+        indexed = sentence.startswith(f"{path} is indexed with")
+        if arguments.json:
+            _print_json({"path": path, "indexed": indexed, "reason": sentence})
+        else:
+            _print(sentence)
+        return FOUND if indexed else NOTHING
+
+
+def explain(arguments: argparse.Namespace) -> int:
+    """Say why a symbol stands where it stands in an answer."""
+    file, first, _ = arguments.place
+    asked = query(arguments, arguments.query)
+    with _opened(arguments, arguments.root or _project_around(file.absolute().parent)) as index:
+        path = _inside(index, file)
+        _warm(index)
+        _make_current(arguments, index)
+        reasons = index.explain(asked, path, first)
+    if arguments.json:
+        _print_json(reasons)
+    else:
+        _print(*(f"{name:<11} {value}" for name, value in reasons.items()))
+    return FOUND if isinstance(reasons.get("place"), int) else NOTHING
+
+
+COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "serve": serve,
+    "index": index_folder,
+    "search": search,
+    "similar": similar,
+    "status": status,
+    "why": why,
+    "explain": explain,
+}
+
+
+# ---- many questions
+
+
+def _answer_all(arguments: argparse.Namespace, folder: Path) -> int:
+    """Answer a file of questions, one line each, with the index opened once."""
+    from lsp_server.listing import hit_object
+    from lsp_server.questions import open_questions, read_questions
+
+    code = NOTHING
+    with open_questions(arguments.queries) as lines, _opened(arguments, folder) as index:
+        _warm(index)
+        _make_current(arguments, index)
+        for name, asked in read_questions(lines, query(arguments, "")):
+            answer = _by_meaning(index, asked)
+            _print_json({"id": name, "results": [hit_object(hit) for hit in answer.hits]})
+            sys.stdout.flush()  # who sends questions through a pipe waits for each answer
+            code = FOUND if answer.hits else code
+    return code
+
+
+# ---- opening, updating, asking
+
+
+@contextmanager
+def _opened(arguments: argparse.Namespace, root: Path) -> Iterator["Index"]:
+    from lsp_server.engine.index import Index
+
+    index = Index(root, foreground_options(arguments))
+    try:
+        yield index
+    finally:
+        index.close()
+
+
+def _project_around(folder: Path) -> Path:
+    """Return the nearest folder upwards with .git; `folder` itself where there is none below the home directory."""
+    for candidate in (folder, *folder.parents):
+        if candidate == Path.home() or candidate == candidate.parent:
+            break  # nobody means all of their home directory, even where it is under version control
+        if (candidate / ".git").exists():
+            return candidate
+    return folder
+
+
+def _inside(index: "Index", file: Path) -> str:
+    """Return the path of `file` as the index knows it: relative to the root, with '/'."""
+    whole = file.absolute()
+    for candidate in (Path(os.path.normpath(whole)), whole.resolve()):
+        if candidate.is_relative_to(index.root):
+            return candidate.relative_to(index.root).as_posix()
+    raise UsageError(f"{file} is not below {index.root}; name the indexed folder with --root")
+
+
+def _warm(index: "Index") -> None:
+    """Load the model while the files are looked at; whatever is wrong with it is told by who needs it."""
+
+    def load() -> None:
+        with suppress(Exception):
+            index.encoder()
+
+    threading.Thread(target=load, name="model", daemon=True).start()
+
+
+def _make_current(arguments: argparse.Namespace, index: "Index") -> None:
+    """Bring the index up to date unless that is not wished, or another process is at it."""
+    from lsp_server.engine.encoder import ModelError
+    from lsp_server.engine.errors import Busy, StoreError
+    from lsp_server.terminal import watch
+
+    if not arguments.no_update:
+        try:
+            passing = index.update()
+            if sys.stderr.isatty():
+                watch(passing, sys.stderr)
+            else:
+                deque(passing, maxlen=0)
+        except (Busy, StoreError) as error:
+            _note(f"{error} Answering from what is there")
+        except ModelError as error:
+            _note(f"{error} Answering by words and names")
+    index.catch_up()
+    if not index.status().symbols:
+        message = index.status().message or "Run: meaning-ls index"
+        raise UsageError(f"nothing is indexed in {index.root}. {message}")
+
+
+def _by_meaning(index: "Index", asked: "Query") -> "Answer":
+    from lsp_server.engine.encoder import ModelError
+
+    try:
+        return index.search(asked)
+    except ModelError as error:
+        _note(f"{error} Answering by words and names")
+        return index.search_words(asked)
+
+
+# ---- writing
+
+
+def _print_answer(arguments: argparse.Namespace, index: "Index", answer: "Answer") -> int:
+    from lsp_server.listing import hit_block, hit_line, hit_object
+    from lsp_server.terminal import style_for
+
+    if not answer.hits:
+        _note("nothing found")
+        return NOTHING
+    if not answer.confident:
+        _note("nothing fits well; nearest:")
+    if arguments.json:
+        for hit in answer.hits:
+            _print_json(hit_object(hit))
+    elif sys.stdout.isatty() or arguments.color == "always":
+        style = style_for(sys.stdout, arguments.color)
+        for number, hit in enumerate(answer.hits, 1):
+            _print(*hit_block(number, hit, index, style))
+    else:
+        _print(*(hit_line(hit, index.root) for hit in answer.hits))
+    return FOUND
+
+
+def _print_status(arguments: argparse.Namespace, index: "Index") -> None:
+    from lsp_server.engine.vectors import load_hnswlib
+    from lsp_server.listing import status_lines, status_object
+
+    if arguments.json:
+        _print_json(status_object(index, index.status()))
+        return
+    approximate = "hnswlib for large indexes" if load_hnswlib() else "exact scan only, for hnswlib is not installed"
+    _print(*status_lines(index, index.status(), approximate))
+
+
+def _print(*lines: str) -> None:
+    sys.stdout.writelines(f"{line}\n" for line in lines)
+
+
+def _print_json(value: object) -> None:
+    # ASCII: every console and every half of a surrogate pair in a file's name survives it.
+    _print(json.dumps(value))
+
+
+def _note(sentence: str) -> None:
+    sys.stdout.flush()
+    sys.stderr.write(f"meaning-ls: {sentence.rstrip('.')}{'' if sentence.endswith(':') else '.'}\n")
+
+
+def _close_stdout() -> None:
+    """Let Python's last flush go nowhere (https://docs.python.org/3/library/signal.html#note-on-sigpipe)."""
+    with suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _log_to_stderr(arguments: argparse.Namespace) -> None:
+    level = logging.DEBUG if arguments.verbose else logging.INFO if arguments.command == "serve" else logging.WARNING
+    logging.basicConfig(level=level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

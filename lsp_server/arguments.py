@@ -1,0 +1,309 @@
+"""Arguments: the command line's grammar, and the frozen or plain values that its words become.
+
+Takes words, gives an argparse Namespace whose `command` names what to do; `options` and `query` turn it into the
+engine's own values. Nothing is done here. The engine is imported only by the functions that need it, so that `--help`
+and the start of the server cost nothing.
+"""
+
+import argparse
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from lsp_server import __version__
+
+if TYPE_CHECKING:
+    from lsp_server.engine.index import Options
+    from lsp_server.engine.query import Query
+
+DEFAULT_LIMIT = 20
+DEFAULT_MAX_FILE_BYTES = 1_000_000
+
+_PLACE = re.compile(r"(.+):(\d+)(?:-(\d+))?")
+
+EPILOG = """\
+Without a command, meaning-ls is the language server on standard input and output.
+
+  meaning-ls search "retry a request with growing pauses"
+  meaning-ls search 'kind:class lang:python "deprecated" settings' src/
+  meaning-ls similar lib/http.py:120
+  meaning-ls COMMAND --help
+
+Exit codes: 0 found, 1 nothing found, 2 bad usage or failure, 130 stopped with Ctrl-C."""
+
+ROOTS = """\
+DIR is the folder that is indexed. Without it that is the project around the current directory: the nearest folder
+upwards that holds .git, else the current directory itself."""
+
+SEARCH = f"""\
+Find code by what it does. The index is brought up to date first; another process that is indexing is not waited for.
+
+{ROOTS}
+
+The question may hold filters: kind:function lang:python path:src/** -path:tests/** in:folder name:parse* changed:
+and "quoted words" that must appear literally. A terminal gets snippets, a pipe gets one line a hit, with paths relative
+to the current directory. --json gives one JSON object a line, with paths relative to DIR and lines counted from 1."""
+
+
+class UsageError(Exception):
+    """The words make no sense; the text is a sentence for the user."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that says what is wrong in one sentence, without the usage in front of it."""
+
+    def error(self, message: str) -> NoReturn:
+        if message.startswith("unrecognized arguments") and self.prog.split()[-1:] == ["meaning-ls"]:
+            message += " (put a question of several words in quotes)"
+        raise UsageError(f"{message}. Try: {self.prog} --help")
+
+
+def read_arguments(words: Sequence[str]) -> argparse.Namespace:
+    """Understand a command line without the program's name. Raises UsageError, and SystemExit after --help."""
+    parser = make_parser()
+    first = words[0] if words else ""
+    # An editor starts the server with options alone: meaning-ls --stdio
+    if not first or (first.startswith("-") and first not in ("-h", "--help", "--version")):
+        words = ["serve", *words]
+    return parser.parse_args(words)
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser with all its commands."""
+    parser = _Parser(
+        prog="meaning-ls",
+        description="Find code by meaning: a language server and a command line that run on this machine alone.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"meaning-ls {__version__}")
+    parser.set_defaults(unindexed=())
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands", parser_class=_Parser)
+    how, shown, filters = _engine_options(), _output_options(), _filter_options()
+
+    serve = _command(commands, "serve", "be the language server (what happens without a command)", [how])
+    serve.add_argument("--stdio", action="store_true", help="talk on standard input and output, as is the default")
+    serve.add_argument("--tcp", metavar="HOST:PORT", type=_address, help="listen here instead, for debugging")
+    serve.add_argument("--clientProcessId", type=int, default=0, help=argparse.SUPPRESS)  # some clients append it
+    _add_index_exclude(serve)
+
+    index = _command(commands, "index", "bring the index of a folder up to date", [how, shown], ROOTS)
+    index.add_argument("dir", metavar="DIR", nargs="?", type=Path, help="the folder (default: the project around here)")
+    _add_index_exclude(index)
+
+    search = _command(commands, "search", "find code by what it does", [how, shown, filters], SEARCH)
+    search.add_argument("query", metavar="QUERY", nargs="?", help="the question, in quotes; may hold filters")
+    search.add_argument(
+        "dir", metavar="DIR", nargs="?", type=Path, help="the folder (default: the project around here)"
+    )
+    search.add_argument(
+        "--queries",
+        metavar="FILE.jsonl",
+        help='answer {"id", "query", ...} per line (- for standard input) with {"id", "results"} per line',
+    )
+
+    similar = _command(commands, "similar", "find code like that at a place", [how, shown, filters, _root_option()])
+    similar.add_argument("place", metavar="FILE:LINE", type=_place, help="a line or lines (FILE:10-20), counted from 1")
+
+    status = _command(commands, "status", "tell what is indexed, and what is left out", [how, shown], ROOTS)
+    status.add_argument(
+        "dir", metavar="DIR", nargs="?", type=Path, help="the folder (default: the project around here)"
+    )
+
+    why = _command(
+        commands, "why", "tell whether a file is indexed, or which rule leaves it out", [how, shown, _root_option()]
+    )
+    why.add_argument("file", metavar="FILE", type=Path)
+    _add_index_exclude(why)
+
+    explain = _command(
+        commands,
+        "explain",
+        "tell why a symbol stands where it stands in an answer",
+        [how, shown, filters, _root_option()],
+    )
+    explain.add_argument("query", metavar="QUERY")
+    explain.add_argument("place", metavar="FILE:LINE", type=_place, help="a line of the symbol, counted from 1")
+    return parser
+
+
+def _command(
+    commands: "argparse._SubParsersAction[_Parser]",
+    name: str,
+    summary: str,
+    parents: list[_Parser],
+    description: str = "",
+) -> argparse.ArgumentParser:
+    return commands.add_parser(
+        name,
+        help=summary,
+        description=description or f"{summary[0].upper()}{summary[1:]}.",
+        parents=parents,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+
+
+def _engine_options() -> _Parser:
+    """Options that carry the names of the editors' settings."""
+    options = _Parser(add_help=False)
+    group = options.add_argument_group("index")
+    group.add_argument("--model", default="auto", help="'auto', the id of a shipped model, or a model's folder")
+    group.add_argument(
+        "--threads",
+        metavar="N",
+        type=_number(0),
+        default=0,
+        help="threads that embed (default: every core; the server: half of them)",
+    )
+    group.add_argument(
+        "--max-file-bytes",
+        metavar="N",
+        type=_number(1_000),
+        default=DEFAULT_MAX_FILE_BYTES,
+        help="leave out larger files (default: %(default)s)",
+    )
+    group.add_argument(
+        "--cache-dir", metavar="DIR", default="", help="where indexes are kept (default: the user's cache)"
+    )
+    group.add_argument("-v", "--verbose", action="store_true", help="say on standard error what is being done")
+    return options
+
+
+def _output_options() -> _Parser:
+    options = _Parser(add_help=False)
+    group = options.add_argument_group("output")
+    group.add_argument("--json", action="store_true", help="JSON, one object a line")
+    group.add_argument(
+        "--color", choices=("auto", "always", "never"), default="auto", help="(default: auto, which heeds NO_COLOR)"
+    )
+    return options
+
+
+def _filter_options() -> _Parser:
+    options = _Parser(add_help=False)
+    group = options.add_argument_group("answers")
+    group.add_argument(
+        "-n", "--limit", metavar="N", type=_number(1), default=DEFAULT_LIMIT, help="(default: %(default)s)"
+    )
+    group.add_argument("--kind", metavar="KIND", action="append", default=[], help="function, class, ...; repeatable")
+    group.add_argument("--lang", metavar="LANG", action="append", default=[], help="python, ts, ...; repeatable")
+    group.add_argument("--include", metavar="GLOB", action="append", default=[], help="only these files; repeatable")
+    group.add_argument("--exclude", metavar="GLOB", action="append", default=[], help="not these files; repeatable")
+    group.add_argument("--no-update", action="store_true", help="answer from the index as it is")
+    return options
+
+
+def _root_option() -> _Parser:
+    options = _Parser(add_help=False)
+    options.add_argument(
+        "--root", metavar="DIR", type=Path, help="the folder that is indexed (default: the project around the file)"
+    )
+    return options
+
+
+def _add_index_exclude(parser: argparse.ArgumentParser) -> None:
+    """Where answers are filtered, --exclude is a filter; elsewhere it is the setting that leaves files out."""
+    parser.add_argument(
+        "--exclude",
+        metavar="GLOB",
+        action="append",
+        default=[],
+        dest="unindexed",
+        help="leave these files out of the index; repeatable",
+    )
+
+
+def _number(least: int) -> "type[int]":
+    """Return a reader of whole numbers from `least` on."""
+
+    def read(text: str) -> int:
+        value = int(text) if text.isascii() and text.isdigit() else -1
+        if value < least:
+            raise argparse.ArgumentTypeError(f"must be a whole number, at least {least}, not {text!r}")
+        return value
+
+    return read  # type: ignore[return-value]  # argparse wants any callable
+
+
+def _address(text: str) -> tuple[str, int]:
+    """Read HOST:PORT, [IPV6]:PORT or PORT, which is on this machine alone."""
+    host, _, port = text.rpartition(":")
+    if not (port.isascii() and port.isdigit() and int(port) < 65_536):
+        raise argparse.ArgumentTypeError(f"must be HOST:PORT, not {text!r}")
+    return host.removeprefix("[").removesuffix("]") or "127.0.0.1", int(port)
+
+
+def _place(text: str) -> tuple[Path, int, int]:
+    """Read FILE:LINE or FILE:FIRST-LAST: the file and its lines, 0-based and inclusive."""
+    match = _PLACE.fullmatch(text)
+    if not match:
+        raise argparse.ArgumentTypeError(f"must be FILE:LINE, not {text!r}")
+    first, last = int(match.group(2)), int(match.group(3) or match.group(2))
+    if not 1 <= first <= last:
+        raise argparse.ArgumentTypeError(f"lines are counted from 1 and upwards, not {text!r}")
+    return Path(match.group(1)), first - 1, last - 1
+
+
+# ---- into the engine's words
+
+
+def foreground_options(arguments: argparse.Namespace) -> "Options":
+    """Return how an index is made for someone who waits for it: by every core."""
+    from lsp_server.engine.threads import all_threads
+
+    return _options(arguments, arguments.threads or all_threads())
+
+
+def server_options(arguments: argparse.Namespace) -> "Options":
+    """Return how an index is made beside an editor."""
+    return _options(arguments, arguments.threads)
+
+
+def _options(arguments: argparse.Namespace, threads: int) -> "Options":
+    from lsp_server.engine.index import Options
+
+    unindexed = tuple(arguments.unindexed)
+    return Options(arguments.model, threads, unindexed, arguments.max_file_bytes, arguments.cache_dir)
+
+
+def query(arguments: argparse.Namespace, text: str) -> "Query":
+    """Return a question with the filters of the command line. Raises UsageError for an unknown kind or language."""
+    from lsp_server.engine.query import Query
+
+    return with_filters(
+        Query(text, arguments.limit, include=tuple(arguments.include), exclude=tuple(arguments.exclude)),
+        arguments.kind,
+        arguments.lang,
+    )
+
+
+def with_filters(base: "Query", kinds: Sequence[str], languages: Sequence[str]) -> "Query":
+    """Add kinds and languages to a question, under any name that its filter tokens know. Raises UsageError."""
+    from dataclasses import replace
+
+    from lsp_server.engine.query import Query, parse
+
+    for token, values in (("kind", kinds), ("lang", languages)):
+        for value in ",".join(values).split(",") if values else ():
+            understood = parse(Query(f"{token}:{value}"))
+            if understood.words:
+                raise UsageError(f"there is no {_LONG[token]} {value!r}; known are {_known(token)}")
+            base = replace(
+                base,
+                kinds=base.kinds | understood.query.kinds,
+                languages=base.languages | understood.query.languages,
+            )
+    return base
+
+
+_LONG = {"kind": "kind of symbol", "lang": "language"}
+
+
+def _known(token: str) -> str:
+    from lsp_server.engine.languages import LANGUAGES
+    from lsp_server.engine.symbols import KINDS
+
+    return ", ".join(sorted(KINDS if token == "kind" else LANGUAGES))

@@ -1,0 +1,125 @@
+"""Listing: answers as people and programs read them.
+
+Takes the engine's hits and status, gives JSON objects, lines for a pipe and snippets for a terminal. Inside, lines are
+counted from 0; everything that leaves here counts them from 1 and includes the last one.
+"""
+
+import os
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from lsp_server.engine.files import FilesError, Rules, read
+from lsp_server.engine.index import Hit, Index, Status
+from lsp_server.terminal import Style, clean
+
+SNIPPET_LINES = 3  # of a hit: the signature and what it does; twenty hits still fit on a screen or two
+SNIPPET_CHARS = 110
+
+_LINE_END = re.compile(r"\r\n|\n|\r")  # those that the engine counts by
+
+Json = dict[str, object]
+
+
+def hit_object(hit: Hit) -> Json:
+    """Return a hit as it stands in JSON: the path relative to the root, lines from 1, inclusive."""
+    return {
+        "path": hit.path,
+        "start": hit.span.start_line + 1,
+        "end": last_line(hit) + 1,
+        "name": hit.name,
+        "kind": hit.kind,
+        "container": hit.container,
+        "language": hit.language,
+        "score": round(hit.score, 4),
+        "match": hit.match,
+        "preview": hit.preview,
+    }
+
+
+def last_line(hit: Hit) -> int:
+    """Return the last line of a hit, 0-based; a span that ends before a line's first column does not hold that line."""
+    span = hit.span
+    return span.end_line - 1 if span.end_column == 0 and span.end_line > span.start_line else span.end_line
+
+
+def hit_line(hit: Hit, root: Path) -> str:
+    """Return a hit on one line as compilers and grep write it: PATH:LINE: kind name: preview."""
+    return f"{place(hit, root)}: {hit.kind} {clean(_full_name(hit))}: {clean(hit.preview)}"
+
+
+def hit_block(number: int, hit: Hit, index: Index, style: Style) -> Iterator[str]:
+    """Give the lines of a hit for a terminal: where, what, how well, and the first lines of it."""
+    where = style.paint("36", place(hit, index.root))
+    how = style.dim(f"{hit.score:.2f} {hit.match}")
+    yield f"{number:>3}. {where}  {style.dim(hit.kind)} {style.bold(clean(_full_name(hit)))}  {how}"
+    lines = _snippet(hit, index.root, index.rules)
+    margin = len(str(lines[-1][0])) if lines else 0
+    for line, text in lines:
+        yield f"     {style.dim(f'{line:>{margin}} │')} {clean(text)[:SNIPPET_CHARS]}"
+
+
+def place(hit: Hit, root: Path) -> str:
+    """Return PATH:LINE of a hit's name, relative to the current directory, so that it can be clicked or pasted."""
+    return f"{clean(near_path(root / hit.path))}:{hit.name_span.start_line + 1}"
+
+
+def near_path(path: Path) -> str:
+    """Return `path` relative to the current directory, where it has one on the same drive."""
+    try:
+        return os.path.relpath(path)
+    except (ValueError, OSError):  # another drive on Windows; a current directory that is gone
+        return str(path)
+
+
+def _full_name(hit: Hit) -> str:
+    return f"{hit.container}.{hit.name}" if hit.container else hit.name
+
+
+def _snippet(hit: Hit, root: Path, rules: Rules) -> list[tuple[int, str]]:
+    """Return the first lines of a hit from its name on, each with its number; its preview if the file is gone."""
+    first = hit.name_span.start_line
+    try:
+        lines = _LINE_END.split(read(root, hit.path, rules).text)
+    except FilesError:
+        lines = []
+    found = [(at + 1, lines[at]) for at in range(first, min(last_line(hit) + 1, len(lines))) if lines[at].strip()]
+    return found[:SNIPPET_LINES] or [(first + 1, hit.preview)]
+
+
+def status_object(index: Index, status: Status) -> Json:
+    """Return a status as it stands in JSON; the names are those of the protocol."""
+    return {
+        "root": str(index.root),
+        "state": status.state,
+        "mode": status.mode,
+        "filesDone": status.files_done,
+        "filesTotal": status.files_total,
+        "symbols": status.symbols,
+        "embedded": status.embedded,
+        "model": status.model,
+        "message": status.message,
+        "bytes": status.bytes,
+        "lastUpdate": status.last_update,
+        "skippedTotal": status.skipped_total,
+        "skipped": [{"path": path, "reason": reason} for path, reason in status.skipped],
+        "folder": str(index.folder),
+    }
+
+
+def status_lines(index: Index, status: Status, approximate: str) -> Iterator[str]:
+    """Give a status for people; `approximate` says how vectors are searched."""
+    updated = time.strftime("%Y-%m-%d %H:%M", time.localtime(status.last_update)) if status.last_update else "never"
+    yield f"folder    {clean(str(index.root))}"
+    yield f"files     {status.files_done:,}, and {status.skipped_total:,} left out"
+    yield f"symbols   {status.symbols:,}, of which {status.embedded:,} can be found by meaning"
+    yield f"model     {status.model or 'none in use yet'}; {approximate}"
+    yield f"updated   {updated}"
+    yield f"index     {clean(str(index.folder))} ({status.bytes / 1e6:,.1f} MB)"
+    if status.message:
+        yield f"note      {clean(status.message)}"
+    for path, reason in status.skipped:
+        yield f"left out  {clean(path)}: {clean(reason)}"
+    if status.skipped_total > len(status.skipped):
+        yield f"          ... and {status.skipped_total - len(status.skipped):,} more"

@@ -1,0 +1,155 @@
+"""Terminal: colours, a line of progress, and text that cannot play tricks on the screen.
+
+Takes plain words and the engine's Progress, gives strings and, for a pass, what a person wants to see while waiting.
+Knows nothing of what is searched; listing.py lays out answers.
+"""
+
+import contextlib
+import os
+import shutil
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:  # --help must not wait for the engine
+    from lsp_server.engine.update import Progress
+
+RATE_SECONDS = 10.0  # the rate and the time left go by so many seconds: shorter jumps about, longer is stale
+BAR_SECONDS = 0.1  # between two drawings of the bar
+LOG_SECONDS = 15.0  # between two lines where no terminal listens: a build log shall show life, not fill up
+BAR_CELLS = 24
+
+# Source text is other people's text: an escape sequence in it could clear the screen or retitle the window, and a
+# change of writing direction could show code that is not there (CVE-2021-42574).
+_CONTROLS = [*range(0x20), *range(0x7F, 0xA0), 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
+_SAFE = dict.fromkeys(_CONTROLS, "\N{REPLACEMENT CHARACTER}") | {ord("\t"): "    "}
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """Paints words: with escape sequences or, when `start` is empty, not at all."""
+
+    start: str
+
+    def paint(self, codes: str, text: str) -> str:
+        """Return `text` painted by `codes` (SGR parameters, "1;34" for example)."""
+        return f"{self.start}{codes}m{text}{self.start}0m" if self.start else text
+
+    def bold(self, text: str) -> str:
+        """Return `text` as what the eye shall find first."""
+        return self.paint("1", text)
+
+    def dim(self, text: str) -> str:
+        """Return `text` as what may be overlooked."""
+        return self.paint("2", text)
+
+
+COLOURED, PLAIN = Style("\x1b["), Style("")
+
+
+def style_for(stream: TextIO, wish: str) -> Style:
+    """Return how to paint on `stream`; `wish` is 'always', 'never' or 'auto' (see https://no-color.org)."""
+    if wish == "auto":
+        wish = "always" if stream.isatty() and not os.environ.get("NO_COLOR") and _understands() else "never"
+    return COLOURED if wish == "always" else PLAIN
+
+
+def clean(text: str) -> str:
+    """Return one line of text that moves no cursor: tabs become four blanks, other control characters a mark."""
+    return text.translate(_SAFE)
+
+
+def prepare_streams() -> None:
+    """Let any text be written to standard output and error, whatever encoding they have."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, ValueError):
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    if sys.platform == "win32":
+        os.system("")  # a known way to switch a Windows console to escape sequences
+
+
+class Meter:
+    """Turns progress into a line for people: how far, how fast, how long still."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._marks: deque[tuple[float, int]] = deque()
+
+    def line(self, progress: "Progress", bar: str = "") -> str:
+        """Return the line for `progress`; `bar` holds the characters of a bar (full, empty), "" for none."""
+        now = self._clock()
+        self._marks.append((now, progress.texts_done))
+        while now - self._marks[0][0] > RATE_SECONDS:
+            self._marks.popleft()
+        if progress.phase == "scan":
+            return "Looking for files"
+        if progress.phase == "graph":
+            return "Building the graph for approximate search"
+        if not progress.texts_total:
+            return f"Reading files: {progress.files_done:,} of {progress.files_total:,}"
+        return self._embedding(progress, bar)
+
+    def _embedding(self, progress: "Progress", bar: str) -> str:
+        total = expected_texts(progress)
+        share = min(1.0, progress.texts_done / total)
+        parts = [f"{share:4.0%}", f"{progress.texts_done:,} of {total:,} symbols"]
+        if bar:
+            full = int(share * BAR_CELLS)
+            parts.insert(0, bar[0] * full + bar[1] * (BAR_CELLS - full))
+        rate = self._rate()
+        if rate > 0:
+            parts += [f"{rate:,.0f}/s", f"{duration((total - progress.texts_done) / rate)} left"]
+        return "  ".join(parts)
+
+    def _rate(self) -> float:
+        """Return texts per second of late, 0 while nothing can be said."""
+        (first, before), (last, after) = self._marks[0], self._marks[-1]
+        return (after - before) / (last - first) if last - first >= 0.5 else 0.0
+
+
+def expected_texts(progress: "Progress") -> int:
+    """Return how many texts there will be once all files are read, judged by those read so far."""
+    if not 0 < progress.files_done < progress.files_total:
+        return progress.texts_total
+    return progress.texts_total * progress.files_total // progress.files_done
+
+
+def duration(seconds: float) -> str:
+    """Return a time to wait as 0:05, 2:30 or 1:02:03."""
+    minutes, rest = divmod(max(0, round(seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def watch(passing: Iterator["Progress"], stream: TextIO) -> None:
+    """Drive a pass to its end and show how it goes: a bar on a terminal, else a line now and then.
+
+    However this ends, the pass is closed and the line of the bar is empty again.
+    """
+    live = stream.isatty() and _understands()
+    bar = ("█░" if "utf" in (stream.encoding or "").lower() else "#-") if live else ""
+    meter, shown = Meter(), time.monotonic()
+    try:
+        for progress in passing:
+            line = meter.line(progress, bar)
+            if time.monotonic() - shown < (BAR_SECONDS if live else LOG_SECONDS):
+                continue
+            shown = time.monotonic()
+            stream.write(f"\r{line[: _width() - 1]}\x1b[K" if live else f"{line}\n")
+            stream.flush()
+    finally:
+        passing.close()  # type: ignore[attr-defined]  # a generator; closing it commits what is done
+        if live:
+            stream.write("\r\x1b[K")
+            stream.flush()
+
+
+def _understands() -> bool:
+    return os.environ.get("TERM") != "dumb"
+
+
+def _width() -> int:
+    return shutil.get_terminal_size().columns

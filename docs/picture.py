@@ -28,7 +28,7 @@ def main() -> int:
     folder = demo.fetch()
     if folder is None:
         return 1
-    words = ["search", demo.QUESTION, "--limit", "4"]
+    words = ["search", demo.QUESTION, ".", "--limit", "4"]
     command = [
         sys.executable,
         "-m",
@@ -39,11 +39,11 @@ def main() -> int:
         "--cache-dir",
         str(demo.CACHE / "index"),
     ]
-    done = subprocess.run(command, cwd=folder / "werkzeug", capture_output=True, text=True, encoding="utf-8")
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, encoding="utf-8")
     if done.returncode:
         sys.stderr.write(done.stderr)
         return done.returncode
-    shown = f'\x1b[2m~/werkzeug $\x1b[0m \x1b[1mmeaning-ls search "{demo.QUESTION}"\x1b[0m\n{done.stdout}'
+    shown = f'\x1b[2m~/werkzeug-3.1.3 $\x1b[0m \x1b[1mmeaning-ls search "{demo.QUESTION}"\x1b[0m\n{done.stdout}'
     PICTURE.write_text(paint(shown.splitlines()), encoding="utf-8")
     return 0
 

@@ -109,9 +109,13 @@ def similar(arguments: argparse.Namespace) -> int:
 
 def status(arguments: argparse.Namespace) -> int:
     """Say what an index holds."""
+    from lsp_server.listing import skipped_lines
+
     with _opened(arguments, arguments.dir or _project_around(Path.cwd())) as index:
         index.catch_up()
         _print_status(arguments, index)
+        if not arguments.json:
+            _print(*skipped_lines(index.status()))
         return FOUND if index.status().symbols else NOTHING
 
 

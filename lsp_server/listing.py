@@ -119,6 +119,10 @@ def status_lines(index: Index, status: Status, approximate: str) -> Iterator[str
     yield f"index     {clean(str(index.folder))} ({status.bytes / 1e6:,.1f} MB)"
     if status.message:
         yield f"note      {clean(status.message)}"
+
+
+def skipped_lines(status: Status) -> Iterator[str]:
+    """Give the files that are left out, for people."""
     for path, reason in status.skipped:
         yield f"left out  {clean(path)}: {clean(reason)}"
     if status.skipped_total > len(status.skipped):

@@ -70,7 +70,7 @@ def build_compiled(python: Path, lines: list[str]) -> None:
     )
     if built.returncode:
         say(
-            f"******** {COMPILED} could not be built (is there a C++ compiler, and Python's headers?). Going on without "
+            f"******** {COMPILED} could not be built (is a C++ compiler there?). Going on without "
             "it: everything works by exact scan, and only searches among more than 100,000 symbols are slower. ********"
         )
     elif not is_importable(python, COMPILED):

@@ -1,0 +1,531 @@
+"""The command line, run as a program: on a small real tree, with the real model."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import filelock
+import pytest
+
+from lsp_server.engine.update import Progress
+from lsp_server.terminal import COLOURED, PLAIN, Meter, clean, duration, expected_texts
+
+PROGRAM = [sys.executable, "-m", "lsp_server"]
+SECONDS = 60  # for one run; a busy machine loads the model in several
+posix = pytest.mark.skipif(os.name == "nt", reason="pseudo-terminals and Ctrl-C to a child are POSIX")
+
+FILES = {
+    "shop/prices.py": '''\
+"""Prices of things."""
+
+
+def discount(price, percent):
+    """Take a share off what a customer has to pay."""
+    return price * (100 - percent) / 100
+
+
+class Basket:
+    """What a customer is about to buy."""
+
+    def total(self):
+        """Add up all that has to be paid."""
+        return sum(item.price for item in self.items)
+''',
+    "shop/mail.py": '''\
+def send_receipt(customer, order):
+    """Write an e-mail that confirms the purchase \N{PARTY POPPER}."""
+    text = render("receipt.txt", order=order)
+    smtp.send(customer.address, text)
+''',
+    "web/retry.js": """\
+// Ask again after a failed request, waiting longer every time.
+export async function retryWithBackoff(request, attempts) {
+  for (let n = 0; n < attempts; n++) {
+    try { return await request(); } catch { await sleep(2 ** n * 100); }
+  }
+}
+""",
+    "odd/crlf.py": 'def crlf_ends():\r\n    """Lines that end in two characters."""\r\n    return 1\r\n',
+    "odd/feed.py": 'A = 1\n\x0c\ndef after_form_feed():\n    """Comes after a form feed."""\n    return 2\n',
+    "odd/empty.py": "",
+    "odd/broken.py": "def still_whole():\n    return 'this one is fine'\n\n\ndef half_written(argument:\n    pass\n",
+    "odd/sneaky.py": 'def paints_screen():\n    """Red \x1b[31m alert\x07 \u202e and backwards."""\n    return 3\n',
+    ".gitignore": "build/\n",
+    "build/made.py": "def generated():\n    return 4\n",
+}
+RECEIPT = "confirm a purchase to the buyer by mail"
+
+
+class Shop:
+    """A project with its own index."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root = folder / "project"
+        self.cache = folder / "cache"
+        for path, text in FILES.items():
+            file = self.root / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(text.encode())
+        (self.root / "odd" / "latin.py").write_bytes("# caf\xe9\ndef in_latin_1():\n    return 5\n".encode("latin-1"))
+        (self.root / ".git").mkdir()
+
+    def start(self, *words, cwd="", **options):
+        environment = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "CI")}
+        environment |= {"PYTHONPATH": str(Path(__file__).parent.parent), "TERM": "xterm"} | options.pop("env", {})
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
+        words = [*words, "--cache-dir", str(self.cache)]
+        return subprocess.Popen([*PROGRAM, *words], cwd=self.root / cwd, env=environment, **pipes)
+
+    def run(self, *words, cwd="", stdin="", **options):
+        process = self.start(*words, cwd=cwd, **options)
+        out, err = process.communicate(stdin.encode(), timeout=SECONDS)
+        return process.returncode, out.decode().replace("\r\n", "\n"), err.decode().replace("\r\n", "\n")
+
+    def find(self, *words):
+        """Return the rows of a search as JSON; it must leave no complaint."""
+        code, out, err = self.run("search", *words, "--json")
+        assert code == (0 if out else 1), err
+        return [json.loads(line) for line in out.splitlines()]
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory):
+    """A shop that is indexed and not changed any more."""
+    shop = Shop(tmp_path_factory.mktemp("shop"))
+    code, _, err = shop.run("index")
+    assert code == 0, err
+    return shop
+
+
+@pytest.fixture
+def new_shop(tmp_path):
+    return Shop(tmp_path)
+
+
+# ---- words that make sense, and words that do not
+
+
+def test_help_costs_no_engine():
+    script = "import sys, lsp_server.__main__ as m\ntry: m.main(['--help'])\nfinally: print('numpy' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=SECONDS)
+    assert done.stdout.endswith("False\n")
+    assert "explain" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["serch", "x"], "serch"),
+        (["search"], "no QUERY"),
+        (["search", "two", "words", "more"], "in quotes"),
+        (["search", "x", "no/such/folder"], "no/such/folder"),
+        (["search", "x", "--kind", "functoin"], "functoin"),
+        (["search", "x", "--lang", "klingon"], "klingon"),
+        (["search", "x", "--limit", "0"], "at least 1"),
+        (["search", "x", "--model", "no-such-model"], "no-such-model"),
+        (["search", "--queries", "none.jsonl"], "none.jsonl"),
+        (["similar", "shop/mail.py"], "FILE:LINE"),
+        (["similar", "shop/mail.py:0"], "from 1"),
+        (["similar", "../outside.py:1", "--root", "."], "--root"),
+        (["index", "shop/mail.py"], "mail.py"),
+        (["serve", "--tcp", "nowhere"], "HOST:PORT"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_makes_no_sense_is_told_in_a_sentence(shop, words, said):
+    code, out, err = shop.run(*words)
+    assert (code, out) == (2, "")
+    assert said in err
+    assert err.startswith("meaning-ls: ")
+    assert err.count("\n") == 1, err
+
+
+# ---- searching
+
+
+def test_a_question_finds_the_function(shop):
+    rows = shop.find(RECEIPT)
+    assert rows[0] == {
+        "path": "shop/mail.py",
+        "start": 1,
+        "end": 4,
+        "name": "send_receipt",
+        "kind": "function",
+        "container": "",
+        "language": "python",
+        "score": rows[0]["score"],
+        "match": rows[0]["match"],
+        "preview": "def send_receipt(customer, order)",
+    }
+    assert 0 < rows[0]["score"] <= 1
+    assert [row["score"] for row in rows] == sorted((row["score"] for row in rows), reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("question", "name", "path", "start"),
+    [
+        ("wait longer after each failed request", "retryWithBackoff", "web/retry.js", 1),
+        ("add up what has to be paid", "total", "shop/prices.py", 12),
+        ("crlf_ends", "crlf_ends", "odd/crlf.py", 1),
+        ("after_form_feed", "after_form_feed", "odd/feed.py", 3),
+        ("still_whole", "still_whole", "odd/broken.py", 1),
+        ("in_latin_1", "in_latin_1", "odd/latin.py", 1),
+    ],
+)
+def test_lines_are_those_of_the_file(shop, question, name, path, start):
+    row = shop.find(question)[0]
+    assert (row["name"], row["path"], row["start"]) == (name, path, start)
+
+
+def test_filters(shop):
+    assert {row["kind"] for row in shop.find("customer", "--kind", "class")} == {"class"}
+    assert {row["language"] for row in shop.find("request", "--lang", "js")} == {"javascript"}
+    assert {row["path"].split("/")[0] for row in shop.find("customer", "--include", "shop/**")} == {"shop"}
+    assert "shop/mail.py" not in {row["path"] for row in shop.find(RECEIPT, "--exclude", "mail.py")}
+    assert len(shop.find("customer", "--limit", "2")) == 2
+    assert shop.find("customer kind:class") == shop.find("customer", "--kind", "class")
+
+
+def test_nothing_found_is_exit_code_1(shop):
+    assert shop.run("search", "customer", "--include", "nowhere/**") == (1, "", "meaning-ls: nothing found.\n")
+
+
+def test_what_git_ignores_is_not_found(shop):
+    assert "build/made.py" not in {row["path"] for row in shop.find("generated")}
+
+
+def test_a_pipe_gets_a_line_a_hit_with_paths_from_here(shop):
+    code, out, _ = shop.run("search", RECEIPT, cwd="web")
+    assert code == 0
+    where = os.path.join("..", "shop", "mail.py")  # noqa: PTH118 - as the system writes it
+    assert out.splitlines()[0] == f"{where}:1: function send_receipt: def send_receipt(customer, order)"
+
+
+def test_a_folder_of_its_own(shop, tmp_path):
+    """A folder that is named is the root, whatever project it lies in."""
+    rows = Shop.find(shop, RECEIPT, "shop")
+    assert rows[0]["path"] == "mail.py"
+
+
+def test_a_change_is_found_unless_the_index_is_to_stay(new_shop):
+    assert new_shop.find(RECEIPT)[0]["name"] == "send_receipt"
+    (new_shop.root / "shop" / "mail.py").unlink()
+    (new_shop.root / "shop" / "post.py").write_text('def mail_invoice():\n    """Mail the invoice to the buyer."""\n')
+    assert new_shop.find(RECEIPT, "--no-update")[0]["name"] == "send_receipt"
+    assert new_shop.find(RECEIPT)[0]["name"] == "mail_invoice"
+
+
+def test_no_index_and_none_wanted(new_shop):
+    code, out, err = new_shop.run("search", "anything", "--no-update")
+    assert (code, out) == (2, "")
+    assert "meaning-ls index" in err
+
+
+# ---- many questions
+
+
+def test_a_file_of_questions(shop, tmp_path):
+    file = tmp_path / "questions.jsonl"
+    questions = [
+        {"id": "mail", "query": RECEIPT, "comment": "fields that nobody knows are passed over"},
+        {"query": "wait longer", "limit": 1, "languages": ["javascript"]},
+        {"id": 7, "query": "customer", "kinds": ["class"], "include": ["nowhere/**"]},
+    ]
+    file.write_text("\n\n".join(json.dumps(question) for question in questions), encoding="utf-8")
+    code, out, _ = shop.run("search", "--queries", str(file), ".")
+    answers = [json.loads(line) for line in out.splitlines()]
+    assert code == 0
+    assert [answer["id"] for answer in answers] == ["mail", 3, 7]
+    assert answers[0]["results"] == shop.find(RECEIPT)
+    assert [row["name"] for row in answers[1]["results"]] == ["retryWithBackoff"]
+    assert answers[2]["results"] == []
+
+
+def test_each_question_on_a_pipe_is_answered_at_once(shop):
+    process = shop.start("search", "--queries", "-")
+    for question in (RECEIPT, "caf\xe9 \N{PARTY POPPER}"):
+        process.stdin.write(json.dumps({"id": question, "query": question}, ensure_ascii=False).encode() + b"\n")
+        process.stdin.flush()
+        assert json.loads(process.stdout.readline())["id"] == question
+    process.communicate(timeout=SECONDS)
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    "line", ["{", "[]", '{"id": 1}', '{"query": "x", "limit": "3"}', '{"query": "x", "kinds": ["no"]}']
+)
+def test_a_bad_question_ends_it_with_its_number(shop, line):
+    code, _, err = shop.run("search", "--queries", "-", stdin=f'{{"query": "customer"}}\n{line}\n')
+    assert code == 2
+    assert "question 2" in err
+
+
+# ---- the other commands
+
+
+def test_similar(shop):
+    code, out, err = shop.run("similar", "shop/prices.py:5", "--json")
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert code == 0, err
+    assert "discount" not in {row["name"] for row in rows}
+    assert "total" in {row["name"] for row in rows[:3]}
+
+
+def test_similar_where_nothing_is(shop):
+    code, _, err = shop.run("similar", "build/made.py:1")
+    assert code == 2
+    assert "build/made.py" in err
+
+
+def test_why(shop):
+    code, out, _ = shop.run("why", "mail.py", cwd="shop")
+    assert code == 0
+    assert out.startswith("shop/mail.py is indexed with")
+    code, out, _ = shop.run("why", "build/made.py", "--json")
+    assert code == 1
+    assert json.loads(out)["indexed"] is False
+    assert ".gitignore" in json.loads(out)["reason"]
+    assert shop.run("why", "shop/none.py")[0] == 1
+
+
+def test_explain(shop):
+    code, out, _ = shop.run("explain", RECEIPT, "shop/mail.py:3", "--json")
+    reasons = json.loads(out)
+    assert code == 0
+    assert (reasons["name"], reasons["place"]) == ("send_receipt", 1)
+    assert 0 < reasons["cosine"] < 1
+    code, out, _ = shop.run("explain", RECEIPT, "shop/mail.py:3", "--kind", "class")
+    assert code == 1
+    assert "filter" in out
+
+
+def test_status(shop):
+    code, out, _ = shop.run("status", "--json")
+    status = json.loads(out)
+    assert code == 0
+    assert (status["state"], status["mode"]) == ("ready", "hybrid")
+    assert status["embedded"] == status["symbols"] > 10
+    assert Path(status["root"]) == shop.root.resolve()
+    assert time.time() - 3600 < status["lastUpdate"] < time.time() + 1
+    assert "symbols" in shop.run("status")[1]
+
+
+def test_status_of_what_was_never_indexed(new_shop):
+    code, out, _ = new_shop.run("status", "--json")
+    assert code == 1
+    assert json.loads(out)["symbols"] == 0
+
+
+def test_who_comes_second_answers_from_what_is_there(shop):
+    folder = json.loads(shop.run("status", "--json")[1])["folder"]
+    with filelock.FileLock(Path(folder) / "lock"):
+        code, out, err = shop.run("search", RECEIPT, "--json")
+        assert code == 0
+        assert json.loads(out.splitlines()[0])["name"] == "send_receipt"
+        assert "Another process is indexing" in err
+        assert shop.run("index")[0] == 2
+
+
+def test_a_model_that_cannot_be_loaded_leaves_the_words(shop, tmp_path):
+    """What meaning is lost is told; what the words find is there."""
+    from lsp_server.engine.encoder import bundled_model
+
+    for name in ("model.toml", "tokenizer.json"):
+        (tmp_path / name).write_bytes((bundled_model() / name).read_bytes())
+    (tmp_path / "model.onnx").write_bytes(b"not a graph")
+    code, out, err = shop.run("search", "confirms the purchase", "--json", "--model", str(tmp_path))
+    assert code == 0, err
+    assert json.loads(out.splitlines()[0])["name"] == "send_receipt"
+    assert "model.onnx" in err
+    assert "words and names" in err
+
+
+# ---- terminals, pipes that close, Ctrl-C
+
+
+@posix
+def test_a_reader_that_leaves_is_no_trouble(shop):
+    read, write = os.pipe()
+    process = shop.start("search", RECEIPT, stdout=write)
+    os.close(write)
+    os.close(read)
+    _, err = process.communicate(timeout=SECONDS)
+    assert (process.returncode, err) == (0, b"")
+
+
+def in_terminal(shop, *words, **options):
+    """Run in a pseudo-terminal, return the exit code and all that was shown."""
+    import pty
+
+    ours, theirs = pty.openpty()
+    process = shop.start(*words, stdin=theirs, stdout=theirs, stderr=theirs, **options)
+    os.close(theirs)
+    shown = b""
+    try:
+        while part := os.read(ours, 65_536):
+            shown += part
+    except OSError:  # Linux says so when the other end is closed
+        pass
+    os.close(ours)
+    return process.wait(SECONDS), shown.decode()
+
+
+@posix
+def test_a_terminal_gets_colour_and_snippets(shop):
+    code, shown = in_terminal(shop, "search", RECEIPT, "--limit", "1")
+    assert code == 0
+    assert "\x1b[1msend_receipt\x1b[0m" in shown
+    assert 'text = render("receipt.txt", order=order)' in shown
+
+
+@posix
+@pytest.mark.parametrize(
+    ("words", "env"), [([], {"NO_COLOR": "1"}), (["--color", "never"], {}), ([], {"TERM": "dumb"})], ids=str
+)
+def test_no_colour_where_none_is_wanted(shop, words, env):
+    code, shown = in_terminal(shop, "search", RECEIPT, "--no-update", *words, env=env)
+    assert code == 0
+    assert "send_receipt" in shown
+    assert "\x1b" not in shown
+
+
+@posix
+def test_source_text_cannot_play_with_the_terminal(shop):
+    _, shown = in_terminal(shop, "search", "paints_screen", "--limit", "1", "--color", "never", "--no-update")
+    assert "paints_screen" in shown
+    assert "alert" in shown
+    assert not {"\x1b", "\x07", "\u202e"} & set(shown)
+
+
+@posix
+def test_ctrl_c_leaves_an_index_that_the_next_run_completes(tmp_path):
+    import pty
+
+    shop = Shop(tmp_path)
+    for number in range(30):
+        verbs = ("read", "write", "drop", "sort", "count", "merge", "split", "print", "hash", "pack")
+        text = "\n\n".join(f'def {verb}_{number}(x):\n    """{verb} item {number}."""\n    return x' for verb in verbs)
+        (shop.root / f"part{number}.py").write_text(text)
+    ours, theirs = pty.openpty()
+    process = shop.start("index", "--threads", "1", stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    shown = b""
+    while b"symbols" not in shown:
+        shown += os.read(ours, 4096)
+    process.send_signal(signal.SIGINT)
+    try:
+        while part := os.read(ours, 4096):
+            shown += part
+    except OSError:
+        pass
+    os.close(ours)
+    assert process.wait(SECONDS) == 130
+    assert "stopped" in shown.decode()
+    assert "Traceback" not in shown.decode()
+    before = json.loads(shop.run("status", "--json")[1])
+    assert before["symbols"] > 0
+    assert shop.run("search", "merge_0", "--no-update")[0] == 0
+    code, out, _ = shop.run("index", "--json")
+    after = json.loads(out)
+    assert code == 0
+    assert before["embedded"] <= after["embedded"] == after["symbols"]
+    assert after["symbols"] >= 300
+
+
+# ---- the server
+
+
+def rpc(message):
+    body = json.dumps({"jsonrpc": "2.0", **message}).encode()
+    return b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
+
+
+def read_answer(stream, id):
+    while True:
+        length = 0
+        while (header := stream.readline().strip()) != b"":
+            name, _, value = header.partition(b":")
+            length = int(value) if name.lower() == b"content-length" else length
+        assert length, "the server has ended"
+        message = json.loads(stream.read(length))
+        if message.get("id") == id and "method" not in message:
+            return message
+
+
+def initialize(shop):
+    root = {"uri": shop.root.as_uri(), "name": "shop"}
+    return rpc({"id": 1, "method": "initialize", "params": {"capabilities": {}, "workspaceFolders": [root]}})
+
+
+@pytest.mark.parametrize("words", [[], ["--stdio"], ["serve", "--stdio", "--clientProcessId", "1"]], ids=" ".join)
+def test_without_a_command_it_is_the_server(shop, words):
+    process = shop.start(*words, stderr=subprocess.DEVNULL)
+    process.stdin.write(initialize(shop))
+    process.stdin.flush()
+    assert read_answer(process.stdout, 1)["result"]["serverInfo"]["name"] == "meaning-ls"
+    process.stdin.write(rpc({"id": 2, "method": "shutdown"}))
+    process.stdin.flush()
+    read_answer(process.stdout, 2)
+    process.communicate(rpc({"method": "exit"}), timeout=SECONDS)
+    assert process.returncode == 0
+
+
+def test_the_server_on_a_port(shop):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = shop.start("serve", "--tcp", f"127.0.0.1:{port}", stderr=subprocess.DEVNULL)
+    try:
+        with connected(port) as connection, connection.makefile("rwb") as stream:
+            stream.write(initialize(shop))
+            stream.flush()
+            assert read_answer(stream, 1)["result"]["serverInfo"]["name"] == "meaning-ls"
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def connected(port):
+    end = time.monotonic() + SECONDS
+    while True:
+        try:
+            return socket.create_connection(("127.0.0.1", port), timeout=SECONDS)
+        except ConnectionRefusedError:
+            assert time.monotonic() < end, "nobody listens"
+
+
+# ---- what waiting looks like
+
+
+def test_the_line_of_progress():
+    now = iter([0.0, 1.0, 2.0, 3.0])
+    meter = Meter(lambda: next(now))
+    assert meter.line(Progress("scan")) == "Looking for files"
+    assert meter.line(Progress("read", files_done=3, files_total=1200)) == "Reading files: 3 of 1,200"
+    half = Progress("embed", 10, 10, texts_done=300, texts_total=600)
+    assert meter.line(half, "#-") == f"{'#' * 12}{'-' * 12}   50%  300 of 600 symbols  150/s  0:02 left"
+    assert meter.line(Progress("graph")).startswith("Building")
+
+
+def test_the_rate_forgets_what_was_long_ago():
+    now = iter([0.0, 100.0, 101.0])
+    meter = Meter(lambda: next(now))
+    for done in (0, 10_000, 10_100):
+        line = meter.line(Progress("embed", 1, 1, texts_done=done, texts_total=10_200))
+    assert line.endswith("100/s  0:01 left")
+
+
+def test_unread_files_count_in_the_time_left():
+    assert expected_texts(Progress("read", 10, 40, texts_done=5, texts_total=100)) == 400
+    assert expected_texts(Progress("embed", 40, 40, texts_done=5, texts_total=100)) == 100
+
+
+def test_words_on_a_terminal():
+    assert [duration(seconds) for seconds in (-1, 5, 65, 3725)] == ["0:00", "0:05", "1:05", "1:02:05"]
+    assert clean("a\tb\x1b[2J\x9b\u202e") == "a    b\N{REPLACEMENT CHARACTER}[2J" + "\N{REPLACEMENT CHARACTER}" * 2
+    assert (PLAIN.bold("x"), COLOURED.bold("x")) == ("x", "\x1b[1mx\x1b[0m")

@@ -34,6 +34,12 @@
   (#eq? @_function "defprotocol"))
 ((call
   target: (identifier) @_function
+  (arguments . (alias) @name)
+  (do_block
+    (unary_operator operand: (call target: (identifier) @_attribute (arguments . [(string) (sigil)] @doc)))) @body) @interface
+  (#eq? @_function "defprotocol") (#eq? @_attribute "moduledoc"))
+((call
+  target: (identifier) @_function
   (arguments . (alias) @name . (keywords . (pair value: (_) @name))?)
   (do_block) @body) @class
   (#eq? @_function "defimpl"))
@@ -49,7 +55,7 @@
   target: (identifier) @_attribute
   (arguments (binary_operator left: [
     (call target: (identifier) @name)
-    (binary_operator left: (call target: (identifier) @name) operator: "when")
+    (binary_operator left: (call target: (identifier) @name) operator: "::")
   ])))) @function
   (#any-of? @_attribute "callback" "macrocallback"))
 

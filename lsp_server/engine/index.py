@@ -239,9 +239,14 @@ class Index:
     def search(self, query: Query) -> Answer:
         """Answer by meaning, words and names; by words and names alone while nothing is embedded."""
         view = self._corpus.view
+        return self._answer(view, self.ranked(query, view))
+
+    def ranked(self, query: Query, view: View | None = None) -> Ranked:
+        """Return the rows that `search` shows, with what placed them."""
+        view = view or self._corpus.view
         question = parse(query)
         vector = self.encoder().encode_query(question.words) if view.embedded and question.words else None
-        return self._answer(view, self._rank(view, question, vector))
+        return self._rank(view, question, vector)
 
     def search_words(self, query: Query) -> Answer:
         """Answer by words and names: in a few milliseconds, without the model."""
@@ -295,10 +300,9 @@ class Index:
         row = self._row_at(view, path, line, line)
         if row is None:
             raise EngineError(f"Nothing is indexed at {path}:{line + 1}. See: meaning-ls why {path}")
-        question = parse(replace(query, limit=len(view)))
-        vector = self.encoder().encode_query(question.words) if view.embedded and question.words else None
-        allowed = self._allowed(view, question)
-        ranked = rank(view, question, vector, allowed)
+        query = replace(query, limit=len(view))
+        allowed = self._allowed(view, parse(query))
+        ranked = self.ranked(query, view)
         found: dict[str, float | str] = {"name": view.names[row], "kind": self._hits(view, [row])[row].kind}
         if not allowed[row]:
             return found | {"place": "left out by a filter"}

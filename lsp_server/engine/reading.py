@@ -2,18 +2,22 @@
 
 Takes paths, gives FileRecords or the reason why a file is left out. Parsing holds Python's lock and a grammar may crash
 or hang, so it happens in a child process: the encoder never waits for it, and trouble costs one file. The child ends
-when its parent does, whatever the cause: its pipe closes.
+when its parent does, whatever the cause: its pipe closes. It is a plain program rather than `multiprocessing`, which
+would run the parent's main module again.
 """
 
 import contextlib
 import logging
-import multiprocessing
+import os
+import pickle
 import signal
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from hashlib import blake2b
-from multiprocessing.connection import Connection
 from pathlib import Path
 
 from lsp_server.engine.commits import FileRecord, SymbolRecord
@@ -116,25 +120,22 @@ class ReadingProcess:
     def __init__(self, root: Path, rules: Rules) -> None:
         self._root = root
         self._rules = rules
-        self._process: multiprocessing.process.BaseProcess | None = None
-        self._pipe: Connection | None = None
+        self._process: subprocess.Popen[bytes] | None = None
         self._stopping = False
 
     def records(self, wanted: Sequence[Wanted]) -> Iterator[FileRecord | Left]:
         """Read these files in order. A file that crashes or hangs the child is left out and named."""
         self._stopping = False
         for start in range(0, len(wanted), CHUNK_FILES):
-            if self._stopping:
-                return
             chunk = wanted[start : start + CHUNK_FILES]
             answer = self._ask(chunk)
             if answer is not None:
                 yield from answer
                 continue
             for one in chunk:  # something in here broke the child: find out what
+                alone = self._ask([one])
                 if self._stopping:
                     return
-                alone = self._ask([one])
                 if alone is None:
                     _log.warning("left out %r: its parser crashed or hung", one.path)
                 yield from alone if alone is not None else [Left(one.path, "its parser crashed or hung")]
@@ -147,50 +148,58 @@ class ReadingProcess:
 
     def close(self) -> None:
         """End the child."""
-        if self._pipe is not None:
-            self._pipe.close()
-        if self._process is not None:
-            self._process.join(1.0)
-            if self._process.is_alive():
-                self._process.kill()
-                self._process.join()
-        self._process = self._pipe = None
+        process, self._process = self._process, None
+        if process is None:
+            return
+        with contextlib.suppress(OSError):
+            process.communicate(timeout=1.0)  # closes its input, which ends it
+        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+            process.kill()
+        process.wait()
 
     def _ask(self, wanted: Sequence[Wanted]) -> list[FileRecord | Left] | None:
         """Return the child's answer, None if it died or was too slow and had to be ended."""
+        if self._stopping:
+            return None
+        process = self._start()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        watchdog = threading.Timer(FILE_SECONDS * len(wanted), process.kill)
+        watchdog.daemon = True
+        watchdog.start()
         try:
-            pipe = self._start()
-            pipe.send(list(wanted))
-            if pipe.poll(FILE_SECONDS * len(wanted)):
-                return list(pipe.recv())
-        except (EOFError, OSError):
-            pass
-        if self._process is not None:
-            self._process.kill()
-        self.close()
-        return None
-
-    def _start(self) -> Connection:
-        if self._pipe is None or self._process is None or not self._process.is_alive():
+            pickle.dump((self._root, self._rules, list(wanted)), process.stdin)
+            process.stdin.flush()
+            return list(pickle.load(process.stdout))  # noqa: S301 - our own child wrote it
+        except (EOFError, OSError, ValueError, pickle.UnpicklingError):
+            process.kill()
             self.close()
-            # Spawned, not forked: the parent has threads.
-            context = multiprocessing.get_context("spawn")
-            ours, theirs = context.Pipe()
-            self._process = context.Process(
-                target=_serve, args=(theirs, self._root, self._rules), name="meaning-ls reader", daemon=True
+            return None
+        finally:
+            watchdog.cancel()
+
+    def _start(self) -> "subprocess.Popen[bytes]":
+        if self._process is None or self._process.poll() is not None:
+            self.close()
+            # -P: the folder that the user works in must never provide a module.
+            command = [sys.executable, "-P", "-m", "lsp_server.engine.reading"]
+            path = os.pathsep.join((str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])))
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | {"PYTHONPATH": path}
             )
-            self._process.start()
-            theirs.close()
-            self._pipe = ours
-        return self._pipe
+        return self._process
 
 
-def _serve(pipe: Connection, root: Path, rules: Rules) -> None:
+def _serve() -> None:
     """Answer requests until the parent closes the pipe or dies."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal reaches us too; the parent decides
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever a library prints must not stand between the answers
     with contextlib.suppress(EOFError, OSError):
         while True:
-            pipe.send([_read_safely(root, rules, wanted) for wanted in pipe.recv()])
+            root, rules, wanted = pickle.load(sys.stdin.buffer)
+            pickle.dump([_read_safely(root, rules, one) for one in wanted], answers, pickle.HIGHEST_PROTOCOL)
+            answers.flush()
 
 
 def _read_safely(root: Path, rules: Rules, wanted: Wanted) -> FileRecord | Left:
@@ -199,3 +208,10 @@ def _read_safely(root: Path, rules: Rules, wanted: Wanted) -> FileRecord | Left:
     except Exception as error:  # noqa: BLE001 - the per-file step: whatever a file does, the others go on
         _log.exception("reading %r failed", wanted.path)
         return Left(wanted.path, f"reading it failed ({type(error).__name__})")
+
+
+if __name__ == "__main__":
+    # The same module under its real name, so that what is pickled here is known there.
+    from lsp_server.engine import reading
+
+    reading._serve()

@@ -35,6 +35,7 @@ NARROW = 0.2  # a filter that leaves less than this share of the rows is searche
 # right repository and of a wrong one): see `benchmarks/quality --calibrate`.
 CALIBRATION = (-4.0, 6.0, 3.0)  # constant, cosine, share of the question's words
 CONFIDENT = 0.5
+MIDDLING = 0.4  # the cosine that is assumed while nothing is embedded
 
 Rows = NDArray[np.int64]
 Floats = NDArray[np.float32]
@@ -53,6 +54,7 @@ class Ranked:
     factors: Floats  # tests, examples
     coherence: Floats  # what the row got for its file
     confident: bool
+    evidence: tuple[float, float] = (0.0, 0.0)  # what confidence goes by: best cosine, best share of the words
 
     def match(self, place: int) -> str:
         """Return why the row at `place` was found: 'meaning', 'words', 'name' or 'mixed'."""
@@ -139,7 +141,8 @@ def rank(view: View, question: Question, vector: Floats | None, allowed: Mask) -
 
     order = np.lexsort((rows, -scores))
     order = order[_unfolded(view, rows[order])][: question.query.limit]
-    sure = _confidence(cosines, share[rows], order)
+    evidence = _evidence(cosines, share[rows], order)
+    sure = confidence(evidence)
     return Ranked(
         rows=rows[order],
         scores=(sure * scores[order] / max(float(scores[order[0]]), 1e-9)).astype(np.float32),
@@ -149,6 +152,7 @@ def rank(view: View, question: Question, vector: Floats | None, allowed: Mask) -
         factors=factors[order],
         coherence=coherence[order],
         confident=sure >= CONFIDENT or bool(definitions[order[0]] > 0),
+        evidence=evidence,
     )
 
 
@@ -310,9 +314,13 @@ def _unfolded(view: View, rows: Rows) -> Mask:
     return keep
 
 
-def _confidence(cosines: Floats, share: Floats, order: Rows) -> float:
-    """Return the probability that the best rows answer the question (logistic, see CALIBRATION)."""
+def _evidence(cosines: Floats, share: Floats, order: Rows) -> tuple[float, float]:
     top = order[:3]
-    cosine = float(np.nanmax(cosines[top])) if np.isfinite(cosines[top]).any() else 0.35
+    known = cosines[top][~np.isnan(cosines[top])]
+    return float(known.max()) if len(known) else MIDDLING, float(share[top].max())
+
+
+def confidence(evidence: tuple[float, float]) -> float:
+    """Return the probability that the best rows answer the question (logistic, see CALIBRATION)."""
     constant, by_cosine, by_share = CALIBRATION
-    return float(1 / (1 + np.exp(-(constant + by_cosine * cosine + by_share * float(share[top].max())))))
+    return float(1 / (1 + np.exp(-(constant + by_cosine * evidence[0] + by_share * evidence[1]))))

@@ -1,0 +1,151 @@
+"""The architecture, read from the imports: what docs/architecture.md says must stay true."""
+
+import ast
+import re
+import sys
+import tomllib
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+from lsp_server.engine.languages import LANGUAGES
+
+CHECKOUT = Path(__file__).parent.parent
+PACKAGE = CHECKOUT / "lsp_server"
+ENGINE = "lsp_server.engine"
+MODULES = {".".join(path.relative_to(CHECKOUT).with_suffix("").parts): path for path in PACKAGE.rglob("*.py")}
+MODULES = {name.removesuffix(".__init__"): path for name, path in MODULES.items() if "/models/" not in path.as_posix()}
+
+# From the first to the last, each may use those before it.
+ENGINE_ORDER = (
+    *("errors", "threads", "languages"),
+    *("patterns", "disk", "ignore", "skips", "tree", "files"),
+    *("lines", "comments", "macros", "syntax", "outline", "blocks", "symbols", "notebooks"),
+    *("text", "encoder", "database", "store", "commits"),
+    *("vectors", "words", "places", "corpus", "names", "query", "search"),
+    *("reading", "update", "index"),
+)
+
+# Where a library may be imported; everywhere else it is a mistake.
+HOMES = {
+    "tree_sitter": {"engine.syntax"},
+    "onnxruntime": {"engine.encoder"},
+    "tokenizers": {"engine.encoder"},
+    "hnswlib": {"engine.vectors"},
+    "sqlite3": {"engine.database", "engine.store", "engine.commits", "engine.index"},
+    "filelock": {"engine.index"},
+    "platformdirs": {"engine.index"},
+    "urllib.parse": {"convert"},
+    "pygls": {"protocol", "jsonrpc", "announce", "session", "server"},
+    "lsprotocol": {"protocol", "jsonrpc", "convert", "documents", "announce", "session", "server"},
+    "cattrs": {"jsonrpc"},
+}
+NETWORK = {"socket", "ssl", "http", "urllib.request", "ftplib", "smtplib", "requests", "httpx", "aiohttp"}
+
+
+def imports(path):
+    """Return the names of all modules that a file imports, wherever it does."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are written in full"
+            whole = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {name if name in MODULES else node.module for name in whole}
+    return found
+
+
+IMPORTS = {name: imports(path) - {name} for name, path in MODULES.items()}
+
+
+def holders(library):
+    """Return the modules that import a library, without the package's name."""
+    return {
+        module.removeprefix("lsp_server.")
+        for module, names in IMPORTS.items()
+        if any(name == library or name.startswith(f"{library}.") for name in names)
+    }
+
+
+def test_engine_knows_no_protocol_and_no_event_loop():
+    for module, names in IMPORTS.items():
+        if module.startswith(ENGINE):
+            foreign = {name for name in names if name.startswith("lsp_server") and not name.startswith(ENGINE)}
+            foreign |= {name for name in names if name.split(".")[0] in ("asyncio", "pygls", "lsprotocol", "argparse")}
+            assert not foreign, f"{module} imports {foreign}"
+
+
+def test_arrows_in_the_engine_point_one_way():
+    named = {name.removeprefix(f"{ENGINE}.") for name in MODULES if name.startswith(f"{ENGINE}.")}
+    assert named == set(ENGINE_ORDER), "a new module takes its place in ENGINE_ORDER and docs/architecture.md"
+    for at, module in enumerate(ENGINE_ORDER):
+        used = {name.removeprefix(f"{ENGINE}.") for name in IMPORTS[f"{ENGINE}.{module}"] if name.startswith(ENGINE)}
+        assert used - {ENGINE} <= set(ENGINE_ORDER[:at]), f"{module} imports what comes after it"
+
+
+def test_there_are_no_circles():
+    graph = {module: {name for name in names if name in MODULES} for module, names in IMPORTS.items()}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(f"a circle of imports: {' -> '.join(error.args[1])}")
+
+
+@pytest.mark.parametrize("library", HOMES)
+def test_libraries_stay_at_home(library):
+    assert holders(library) == HOMES[library]
+
+
+def test_there_is_no_network():
+    for library in sorted(NETWORK):
+        assert not holders(library), f"{library} is imported"
+
+
+def test_the_command_line_needs_no_protocol():
+    """Nor does the server need the command line: both are faces of the engine, and neither looks at the other."""
+    command_line = {f"lsp_server.{name}" for name in ("arguments", "questions", "terminal", "listing")}
+    for module in command_line:
+        assert not {name for name in IMPORTS[module] if name.split(".")[0] in ("pygls", "lsprotocol")}
+        ours = {name for name in IMPORTS[module] if name.startswith("lsp_server.") and not name.startswith(ENGINE)}
+        assert ours <= command_line
+    for module in set(MODULES) - command_line - {"lsp_server.__main__"}:
+        assert not IMPORTS[module] & command_line, f"{module} imports a part of the command line"
+
+
+def test_every_module_is_on_the_map():
+    page = (CHECKOUT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    for module, path in MODULES.items():
+        if path.name != "__init__.py":
+            assert f"`{module.rpartition('.')[2]}`" in page, f"docs/architecture.md does not name {module}"
+
+
+def test_every_module_says_what_it_does():
+    for module, path in MODULES.items():
+        assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))), f"{module} has no docstring"
+
+
+def test_no_module_does_two_jobs():
+    """Past 400 lines a file has two jobs; a table of data is not measured by its length."""
+    tables = {"lsp_server.engine.languages"}
+    long = {
+        module: len(path.read_text("utf-8").splitlines()) for module, path in MODULES.items() if module not in tables
+    }
+    assert not {module: lines for module, lines in long.items() if lines > 500}
+
+
+def required():
+    """Return the names of the packages that are required, as they are imported."""
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return {re.match(r"[\w.-]+", line)[0].replace("-", "_").lower() for line in project["dependencies"]}
+
+
+def test_imported_packages_are_required():
+    """A package that comes with another one may leave with it; cattrs alone is lsprotocol's own converter."""
+    used = {name.split(".")[0] for names in IMPORTS.values() for name in names}
+    assert used - set(sys.stdlib_module_names) - {"lsp_server", "cattrs"} <= required()
+
+
+def test_grammars_are_required():
+    assert {language.grammar.split(":")[0] for language in LANGUAGES.values() if language.grammar} <= required()

@@ -1,0 +1,123 @@
+"""The documents say what is so: commands, options, settings and links of the README are held against the program."""
+
+import argparse
+import re
+import shlex
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from lsp_server import __version__
+from lsp_server.arguments import UsageError, make_parser, read_arguments
+from lsp_server.engine.index import Options
+from lsp_server.engine.query import Query, parse
+from lsp_server.settings import NAMES
+
+CHECKOUT = Path(__file__).parent.parent
+README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+MAKEFILE = (CHECKOUT / "Makefile").read_text(encoding="utf-8")
+PAGES = [CHECKOUT / name for name in ("README.md", "CHANGELOG.md")] + sorted((CHECKOUT / "docs").glob("*.md"))
+
+
+def commands():
+    """Return the parsers of all commands by name."""
+    found = {}
+    for action in make_parser()._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            found = dict(action.choices)
+    return found
+
+
+def options():
+    """Return every option of every command."""
+    return {
+        option
+        for parser in commands().values()
+        for action in parser._actions
+        if action.help != argparse.SUPPRESS
+        for option in action.option_strings
+        if option.startswith("--")
+    }
+
+
+def shell_lines(page):
+    """Return the commands in the shell blocks of a page, without comments."""
+    blocks = re.findall(r"```sh\n(.*?)```", page, re.S)
+    return [line for block in blocks for line in block.splitlines() if line.strip()]
+
+
+@pytest.mark.parametrize("line", [line for line in shell_lines(README) if line.startswith("meaning-ls")])
+def test_command_lines_are_understood(line):
+    words = shlex.split(line, comments=True)[1:]
+    try:
+        arguments = read_arguments(words)
+    except UsageError as error:
+        pytest.fail(f"{line}: {error}")
+    assert arguments.command == (words[0] if words else "serve")
+
+
+def test_make_targets_exist():
+    targets = set(re.findall(r"\bmake ([a-z][a-z-]*)", README))
+    assert targets >= {"demo", "test"}
+    for target in targets:
+        assert re.search(rf"^{target}:", MAKEFILE, re.M), f"make {target} is not in the Makefile"
+
+
+def test_commands_and_options_are_those_of_the_program():
+    for command in commands().keys() - {"serve"}:
+        assert f"meaning-ls {command}" in README, f"README does not show {command}"
+    others = {"--no-cache-dir", "--no-deps", "--install"}  # of pip and xcode-select
+    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README)) - others <= options()
+    unsaid = options() - {"--help", "--verbose", "--color", "--root", "--stdio", "--tcp"}
+    assert {option for option in unsaid if option not in README} == set()
+
+
+def test_table_of_options_is_that_of_the_settings():
+    rows = re.findall(r"^\| `--([a-z-]+)` \| `meaning\.(\w+)` \|", README, re.M)
+    assert {setting for _, setting in rows} <= set(NAMES)
+    for option, setting in rows:
+        assert setting == re.sub(r"-(\w)", lambda match: match[1].upper(), option)
+    fields = {setting for _, setting in rows}
+    assert fields == {re.sub(r"_(\w)", lambda match: match[1].upper(), field) for field in Options.__dataclass_fields__}
+
+
+def test_defaults_are_those_of_the_engine():
+    given = read_arguments(["search", "x"])
+    assert given.max_file_bytes == Options().max_file_bytes == int(re.search(r"left out; default (\d+)", README)[1])
+    assert (given.model, given.cache_dir, given.threads) == (Options().model, Options().cache_dir, Options().threads)
+    assert given.limit == Query("x").limit
+
+
+@pytest.mark.parametrize(
+    "token", ["kind:function", "lang:python", "path:src/**", "-path:tests/**", "in:folder", "changed:"]
+)
+def test_filters_are_understood(token):
+    assert f"`{token}`" in README
+    assert not parse(Query(token)).words
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")):
+        if not target.startswith("https://"):
+            assert (page.parent / target).exists(), f"{page.name} points to {target}"
+
+
+def test_exit_codes_are_those_of_the_help():
+    codes = "0 found, 1 nothing found, 2 bad usage or failure, 130 stopped with Ctrl-C"
+    assert codes in README
+    assert codes in make_parser().format_help()
+
+
+def test_versions_agree():
+    newest = re.search(r"^## (\S+)", (CHECKOUT / "CHANGELOG.md").read_text(encoding="utf-8"), re.M)[1]
+    assert newest == __version__
+
+
+def test_the_model_is_the_one_described():
+    card = tomllib.loads((CHECKOUT / "models" / "minilm-l6" / "model.toml").read_text(encoding="utf-8"))
+    assert card["source"].rpartition("/")[2] in README
+    assert f"reads {card['max_tokens']} tokens" in README
+    megabytes = (CHECKOUT / "models" / "minilm-l6" / "model.onnx").stat().st_size / 1e6
+    assert f"{megabytes:.0f} MB" in README

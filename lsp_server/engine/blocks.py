@@ -115,7 +115,7 @@ class Blocks:
 
 
 def leading(syntax: Syntax, lines: Lines, before: int) -> list[Range]:
-    """Give the comments that open a file, up to the offset where its first unit starts; licences are left out.
+    """Give the comments that open a file, up to the offset where its first unit starts, licences included.
 
     Only a shebang and what is captured as @prologue may stand before them.
     """
@@ -134,6 +134,5 @@ def leading(syntax: Syntax, lines: Lines, before: int) -> list[Range]:
         if whole[1] > before or lines.data[passed : whole[0]].strip():
             break
         passed = whole[1]
-        if whole not in syntax.licences:
-            found.append(doc if doc != NOTHING else whole)
+        found.append(doc if doc != NOTHING else whole)
     return found

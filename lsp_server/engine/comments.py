@@ -17,6 +17,12 @@ _CLOSE = re.compile(r"\s*(?:\*+/|-+\}|--+>|\*+\))\s*$")
 _INDENT = re.compile(r"[ \t]*")
 _QUOTES = re.compile(r"""^[A-Za-z@~%]{0,10}\s*(\"\"\"|'''|"|'|`)""")
 _WORD = re.compile(r"[^\W_]")
+# What a paragraph of a notice says; only asked of what opens a file.
+_NOTICE = re.compile(
+    r"copyright|\(c\) ?(?:19|20)\d\d|licen[sc]e|all rights reserved|permission is hereby|redistribut|warrant(?:y|ies)\b"
+    r"|free software|SPDX|this file is part of",
+    re.IGNORECASE,
+)
 # Words of licences and notices that documentation of code does not use.
 _LICENCE = (
     b"copyright",
@@ -64,6 +70,13 @@ def strip_marks(source: str) -> str:
         mark = _OPEN.match(line)
         lines.append(line[mark.end() :].rstrip() if mark else line)
     return _tidy(lines)
+
+
+def without_licence(doc: str) -> str:
+    """Leave out the paragraphs of a licence or a copyright notice: the same words in every file."""
+    paragraphs = doc.split("\n\n")
+    kept = (text for text in paragraphs if not _NOTICE.search(text) and " " in text.strip())
+    return "\n\n".join(kept)
 
 
 def strip_quotes(source: str) -> str:

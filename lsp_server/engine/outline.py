@@ -96,9 +96,10 @@ class Leaders:
     def __init__(self, syntax: Syntax, lines: Lines) -> None:
         self._lines = lines
         self._licences = syntax.licences
-        self._found: list[tuple[Range, Range, bool]] = []  # the whole, its text, whether it is a comment
-        every = [(whole, doc, True) for whole, doc in syntax.comments]
-        every += [(whole, NOTHING, False) for whole in syntax.attributes]
+        self._found: list[tuple[Range, Range, str]] = []  # the whole, its text, which it is
+        every = [(whole, doc, "comment") for whole, doc in syntax.comments]
+        every += [(whole, NOTHING, "attribute") for whole in syntax.attributes]
+        every += [(whole, NOTHING, "macro") for whole in syntax.macros]
         every.sort(key=lambda one: (one[0][0], -one[0][1]))
         for one in every:
             if not self._found or one[0][0] >= self._found[-1][0][1]:
@@ -112,15 +113,15 @@ class Leaders:
         attributes: list[Range] = []
         at = bisect_left(self._starts, start) - 1
         while at >= 0:
-            whole, text, is_comment = self._found[at]
+            whole, text, which = self._found[at]
             gap = data[whole[1] : start]
             if whole[0] < floor or (gap and not gap.isspace()) or gap.count(b"\n") > self._breaks(whole):
                 break
-            if is_comment:
+            if which == "comment":
                 if not self._opens_line(whole[0]) or whole in self._licences:
                     break
                 docs.append(text if text != NOTHING else whole)
-            else:
+            elif which == "attribute":
                 attributes.append(whole)
             start = whole[0]
             at -= 1
@@ -150,28 +151,32 @@ def _distinct(syntax: Syntax, data: bytes) -> list[tuple[Definition, Range]]:
         same = known.setdefault(definition.node, [])
         if same and same[0].rank == definition.rank and all(one.name != definition.name for one in same):
             same.append(definition)  # `int a(void), b(void);`
-        elif not same or definition.rank >= same[0].rank:
+        elif not same or definition.rank > same[0].rank:
             known[definition.node] = [_merged(definition, same[0]) if same else definition]
         else:
             same[0] = _merged(same[0], definition)
-    found = []
+    found: dict[tuple[Range, Range], tuple[Definition, Range]] = {}
     for node, same in known.items():
         start, end = node
         while (start, end) in syntax.outers:
             start, end = syntax.outers[(start, end)]
         while end > start and data[end - 1] in b" \t\r\n\f\v":
             end -= 1
-        found += [(definition, (start, end)) for definition in same]
-    found.sort(key=lambda one: (one[1][0], -one[1][1], one[0].node[0], -one[0].node[1], one[0].name))
-    return found
+        for definition in same:
+            key = ((start, end), definition.name)
+            other = found.get(key)
+            if other is None or other[0].rank < definition.rank:  # a typedef and the struct in it are one thing
+                found[key] = (definition, (start, end))
+    order = sorted(
+        found.values(), key=lambda one: (one[1][0], -one[1][1], one[0].node[0], -one[0].node[1], one[0].name)
+    )
+    return order
 
 
 def _merged(winner: Definition, other: Definition) -> Definition:
     for part in ("body", "doc", "scope", "label"):
         if getattr(winner, part) == NOTHING:
             setattr(winner, part, getattr(other, part))
-    if winner.name == other.name:
-        winner.marks = winner.marks | other.marks
     return winner
 
 
@@ -275,5 +280,5 @@ def _worth(units: list[Unit], lines: Lines) -> list[Unit]:
 
 
 def _is_row(unit: Unit, lines: Lines) -> bool:
-    flat = unit.kind in VALUE_KINDS or unit.kind == "macro" or "declares" in unit.marks
+    flat = unit.kind in VALUE_KINDS or unit.kind == "macro"
     return flat and not unit.docs and not unit.children and lines.line(unit.start) == lines.line(unit.end)

@@ -13,7 +13,8 @@ A file holds patterns of definitions only (no references) and the patterns of co
               the last (`(impl_item "impl" @name type: (_) @name)` is named "impl Foo"). Without a name it is ignored.
 `@body`       where the body starts: the signature is the source before it (at most 300 characters, one line), the body
               everything from there on. Without @body the first 300 characters are the signature, the rest the body.
-              A name after the body (`typedef struct {...} Name`) is appended to the signature.
+              A name after the body (`typedef struct {...} Name`) is appended to the signature. A body behind the node
+              of the definition extends it.
 `@doc`        documentation inside the definition (a docstring): it becomes the doc and is cut from the body.
 `@scope`      whose member it is, where that is written at the definition: receiver type in Go.
 `@label`      what children write as their container, if not the name: the type of a Rust impl.
@@ -34,8 +35,8 @@ Marks, put on the definition node beside its kind (`(pair ...) @function @minor`
               its body), and where the same level also defines that name (C prototypes).
 `@merge`      adjacent definitions with the same name are one: equations in Haskell, overload signatures in TypeScript.
 
-Several patterns may match one node: the kind and name of the pattern that stands later in the file win, missing parts
-are taken from the other. So: general patterns first, special ones (tests, constructors) after them. A first line
+Several patterns may match one node: kind, name and marks of the pattern that stands later in the file win, missing
+parts are taken from the other. So: general patterns first, special ones (tests, constructors) after them. A first line
 `; inherits: javascript` puts that file's patterns in front. Captures that begin with `_` serve predicates (`#eq?`,
 `#match?`, `#any-of?` and their `not-` forms work; directives such as `#strip!` do not). Patterns must not start with a
 wildcard, and should name fields: both cost time. Look at a tree with `print(parser.parse(code).root_node)`.
@@ -204,7 +205,7 @@ class _Rendering:
             span=span,
             name_span=name_span,
             signature="",
-            doc=self._doc(root),
+            doc=comments.without_licence(self._doc(root)),
             body="\n".join(_squeeze(self._text(*one)) for one in root.loose)[:FILE_BODY_LIMIT],
             members=self._members(root),
             parent=-1,
@@ -241,8 +242,8 @@ class _Rendering:
             return "\n".join(self._text(*one) for one in unit.loose)[:BODY_LIMIT]
         holes = sorted([*((child.start, child.end) for child in unit.children), unit.docstring])
         inside = [*unit.attributes, *_without(start, unit.end, holes)]
-        text = "\n".join(self._text(first, min(last, first + 4 * BODY_LIMIT)) for first, last in inside)
-        return _EMPTY_LINES.sub("\n", text).strip()[:BODY_LIMIT]
+        parts = (self._text(first, min(last, first + 4 * BODY_LIMIT)).strip() for first, last in inside)
+        return _EMPTY_LINES.sub("\n", "\n".join(part for part in parts if part))[:BODY_LIMIT]
 
     def _text(self, start: int, end: int) -> str:
         return self._data[start:end].decode("utf-8", "ignore")

@@ -17,6 +17,7 @@ import tree_sitter
 
 from lsp_server.engine.comments import licences
 from lsp_server.engine.languages import Language
+from lsp_server.engine.macros import blank_macros
 
 # CPU seconds for parsing and querying one file. Real files need milliseconds; a megabyte of generated code needs 0.3 s;
 # nested brackets and random bytes can need 20 s. CPU time, not wall time: the indexer runs at idle priority.
@@ -26,14 +27,17 @@ _TIME_OUT = f"cut off after {SECONDS} s"
 # A file is handed to the parser in parts: the progress callback is only honoured with a read callback.
 _PART = 1 << 16
 
-# A query has no usable clock: its progress callback crashes the interpreter once there is a match (tree-sitter 0.25.0 to
-# 0.26.1 keep a pointer to a dead stack slot). So the query runs over windows with a look at the clock between them.
+# A query has no usable clock: its progress callback crashes the interpreter once there is a match (tree-sitter 0.25.0
+# to 0.26.1 keep a pointer to a dead stack slot). So the query runs over windows, with a look at the clock between them.
 # Every window walks the top of the tree again, so they are large: files over a megabyte are read by request only.
 _WINDOW = 1 << 20
 
 # And what is known to be slow is not queried: for each token in an error the cursor looks for a later named sibling, so
 # a run of n stray tokens costs n * n / 2 steps. 100,000 brackets take 7 s, a run of this many 0.3 s.
 _STRAY = 20_000
+
+# Languages with a preprocessor, by their query file.
+_PREPROCESSED = frozenset({"c", "cpp"})
 
 _QUERIES = Path(__file__).parent / "queries"
 _INHERITS = re.compile(r"\A;\s*inherits:\s*([\w.-]+)")
@@ -72,6 +76,7 @@ class Syntax:
     definitions: list[Definition] = field(default_factory=list)
     comments: list[tuple[Range, Range]] = field(default_factory=list)  # the comment, and its documentation text
     attributes: list[Range] = field(default_factory=list)
+    macros: list[Range] = field(default_factory=list)  # blanked before parsing
     outers: dict[Range, Range] = field(default_factory=dict)  # a node, and the one that wraps it
     imports: list[Range] = field(default_factory=list)
     prologues: list[Range] = field(default_factory=list)
@@ -90,17 +95,20 @@ def read_syntax(data: bytes, language: Language) -> Syntax:
     """Parse and query a text. Raises NoGrammar or TooSlow."""
     grammar, query = _load(language.grammar, language.query)
     deadline = time.thread_time() + SECONDS
+    source, macros = blank_macros(data) if language.query in _PREPROCESSED else (data, [])
     parser = tree_sitter.Parser(grammar)  # 0.3 us; a parser that was stopped once would have to be reset
     try:
         tree = parser.parse(
-            lambda offset, _point: data[offset : offset + _PART],
+            lambda offset, _point: source[offset : offset + _PART],
             progress_callback=lambda _offset, _error: time.thread_time() > deadline,
         )
     except ValueError as error:  # "Parsing failed": the callback stopped it
         raise TooSlow(_TIME_OUT) from error
     if len(data) > _STRAY and _has_long_run(tree.root_node):
         raise TooSlow(f"cut off: more than {_STRAY} stray tokens in a row")
-    return _sort(_matches(tree.root_node, query, deadline), data)
+    syntax = _sort(_matches(tree.root_node, query, deadline), data)
+    syntax.macros = macros
+    return syntax
 
 
 def _has_long_run(root: tree_sitter.Node) -> bool:
@@ -158,11 +166,12 @@ def _sort(found: list[Match], data: bytes) -> Syntax:
 def _definition(kind: str, rank: int, captures: dict[str, list[tree_sitter.Node]]) -> Definition:
     node = captures[kind][0]
     name = captures.get("name")
+    body = _first(captures, "body")
     return Definition(
         kind=kind,
-        node=(node.start_byte, node.end_byte),
+        node=(node.start_byte, max(node.end_byte, captures["body"][0].end_byte if body != NOTHING else 0)),
         name=(name[0].start_byte, name[-1].end_byte) if name else NOTHING,
-        body=_first(captures, "body"),
+        body=body,
         doc=_first(captures, "doc"),
         scope=_first(captures, "scope"),
         label=_first(captures, "label"),

@@ -6,6 +6,7 @@ counted from 0; everything that leaves here counts them from 1 and includes the 
 
 import os
 import re
+import textwrap
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -84,8 +85,9 @@ def _snippet(hit: Hit, root: Path, rules: Rules) -> list[tuple[int, str]]:
         lines = _LINE_END.split(read(root, hit.path, rules).text)
     except FilesError:
         lines = []
-    found = [(at + 1, lines[at]) for at in range(first, min(last_line(hit) + 1, len(lines))) if lines[at].strip()]
-    return found[:SNIPPET_LINES] or [(first + 1, hit.preview)]
+    rows = [at for at in range(first, min(last_line(hit) + 1, len(lines))) if lines[at].strip()][:SNIPPET_LINES]
+    texts = textwrap.dedent("\n".join(lines[at] for at in rows)).split("\n")
+    return [(at + 1, text) for at, text in zip(rows, texts, strict=True)] or [(first + 1, hit.preview)]
 
 
 def status_object(index: Index, status: Status) -> Json:

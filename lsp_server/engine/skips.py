@@ -238,7 +238,10 @@ def content(language: str, text: str) -> str:
         return "minified (very long lines)"
     if language in _PROSE:
         return ""
-    marker = _GENERATED.search(text, 0, _HEADER_CHARACTERS)
+    header = text[:_HEADER_CHARACTERS]
+    if "generated" not in header.lower():
+        return ""
+    marker = _GENERATED.search(header)
     return f"generated ({' '.join(marker[0].split())[:80]})" if marker else ""
 
 

@@ -99,6 +99,16 @@ def test_no_pattern_takes_long(line: str) -> None:
     assert time.perf_counter() - begin < 1.0
 
 
+def test_nor_do_many_patterns() -> None:
+    text = "\n".join(f"*{number}*{number % 7}b" for number in range(50_000))
+    begin = time.perf_counter()
+    rules = parse("*.o\n" + text + "\nlast")
+    assert [rules.last_for_file(name, name) is not None for name in ("a.o", "x0y0b", "none", "last")] == [
+        True, True, False, True,
+    ]  # fmt: skip
+    assert time.perf_counter() - begin < 10.0
+
+
 @given(st.text(alphabet="ab*?[]!^-\\/#. \t\r\n:alph\udcff\u00e9", max_size=40), st.text(alphabet="ab/.*[", max_size=12))
 @settings(max_examples=300, deadline=None)
 def test_any_text_can_be_read_and_asked(text: str, path: str) -> None:

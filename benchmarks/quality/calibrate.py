@@ -9,7 +9,6 @@ that `python -m benchmarks.quality --root` left.
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +28,7 @@ RIDGE = 1e-3  # keeps the step defined when the classes can be parted
 
 def main() -> int:
     """Ask, fit, print."""
-    bench = bench_folder(None)
+    bench = bench_folder("")
     found = repositories(bench, sys.argv[1:])
     setup = Setup(workspaces_folder() / "index", OnnxEncoder(bundled_model()), threads=2, update=False)
     score = scorer(bench)
@@ -57,7 +56,8 @@ def main() -> int:
         sure = _probability(evidence, constants)
         for kind in sorted(set(kinds)):
             of_kind = sure[np.array(kinds) == kind]
-            print(f"{name:7} {kind:12} n {len(of_kind):5}  mean {of_kind.mean():.2f}  confident {(of_kind >= CONFIDENT).mean():.2f}")
+            confident = (of_kind >= CONFIDENT).mean()
+            print(f"{name:7} {kind:12} n {len(of_kind):5}  mean {of_kind.mean():.2f}  confident {confident:.2f}")
     return 0
 
 
@@ -74,7 +74,8 @@ def fit(evidence: NDArray[np.float64], right: NDArray[np.bool_], weights: NDArra
 
 
 def _probability(evidence: NDArray[np.float64], constants: NDArray[np.float64]) -> NDArray[np.float64]:
-    return 1 / (1 + np.exp(-(constants[0] + evidence @ constants[1:])))
+    probability: NDArray[np.float64] = 1 / (1 + np.exp(-(constants[0] + evidence @ constants[1:])))
+    return probability
 
 
 def _evidence(index: Index, text: str) -> tuple[float, float]:

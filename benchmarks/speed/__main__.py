@@ -73,7 +73,10 @@ def _arguments() -> argparse.Namespace:
         "--only", default=",".join(PARTS), help=f"parts to run, of {','.join(PARTS)}; all but first share one index"
     )
     parser.add_argument(
-        "--threads", type=int, default=0, help="threads for the first index (default: every core, as `meaning-ls index` does)"
+        "--threads",
+        type=int,
+        default=0,
+        help="threads for the first index (default: every core, as `meaning-ls index` does)",
     )
     parser.add_argument(
         "--out", metavar="FILE", help="results file (default for a full run: benchmarks/results/speed-<commit>.json)"

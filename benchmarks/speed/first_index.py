@@ -22,13 +22,13 @@ from statistics import median
 
 import numpy as np
 import psutil
-from lsp_server.engine.index import Index, Options
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from benchmarks.common import BenchError
 from benchmarks.speed.rows import Row, at_most, told
 from lsp_server.engine.encoder import bundled_model, read_card
+from lsp_server.engine.index import Index, Options
 
 # The target: indexing may cost this much over what the model itself needs.
 RATIO = 1.15
@@ -114,6 +114,7 @@ def collect_texts(root: Path, cache: Path) -> tuple[list[str], int]:
     try:
         for _ in index.update():
             pass
+        index.catch_up()
         return list(encoder.texts), index.status().symbols
     finally:
         index.close()

@@ -13,6 +13,9 @@
   value: (block_node (block_mapping
     (block_mapping_pair key: (flow_node) @name value: (_) @body) @key @minor))))))
 
+; What is no YAML before a template engine has been through it has no document.
+(ERROR (block_mapping_pair key: (flow_node) @name value: (_) @body) @key @minor)
+
 ; OpenAPI: operations and schemas stand one level deeper.
 ((document (block_node (block_mapping (block_mapping_pair
   key: (flow_node) @_top

@@ -86,8 +86,10 @@ def _snippet(hit: Hit, root: Path, rules: Rules) -> list[tuple[int, str]]:
     except FilesError:
         lines = []
     rows = [at for at in range(first, min(last_line(hit) + 1, len(lines))) if lines[at].strip()][:SNIPPET_LINES]
+    if not rows:
+        return [(first + 1, hit.preview)]
     texts = textwrap.dedent("\n".join(lines[at] for at in rows)).split("\n")
-    return [(at + 1, text) for at, text in zip(rows, texts, strict=True)] or [(first + 1, hit.preview)]
+    return [(at + 1, text) for at, text in zip(rows, texts, strict=True)]
 
 
 def status_object(index: Index, status: Status) -> Json:

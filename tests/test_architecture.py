@@ -21,7 +21,7 @@ MODULES = {name.removesuffix(".__init__"): path for name, path in MODULES.items(
 ENGINE_ORDER = (
     *("errors", "threads", "languages"),
     *("patterns", "disk", "ignore", "skips", "tree", "files"),
-    *("lines", "comments", "macros", "syntax", "outline", "blocks", "symbols", "notebooks"),
+    *("lines", "comments", "macros", "syntax", "outline", "blocks", "symbols", "cells", "notebooks"),
     *("text", "encoder", "database", "store", "commits"),
     *("vectors", "words", "places", "corpus", "names", "query", "search"),
     *("reading", "update", "index"),

@@ -195,6 +195,11 @@ def test_nothing_found_is_exit_code_1(shop):
     assert shop.run("search", "customer", "--include", "nowhere/**") == (1, "", "meaning-ls: nothing found.\n")
 
 
+def test_nothing_is_written_into_the_project(shop):
+    written = {path.relative_to(shop.root).as_posix() for path in shop.root.rglob("*") if path.is_file()}
+    assert written == {*FILES, "odd/latin.py"}
+
+
 def test_what_git_ignores_is_not_found(shop):
     assert "build/made.py" not in {row["path"] for row in shop.find("generated")}
 
@@ -389,7 +394,7 @@ def test_a_terminal_gets_colour_and_snippets(shop):
 )
 def test_no_colour_where_none_is_wanted(shop, words, env):
     code, shown = in_terminal(shop, "search", RECEIPT, "--no-update", *words, env=env)
-    assert code == 0
+    assert code == 0, shown
     assert "send_receipt" in shown
     assert "\x1b" not in shown
 

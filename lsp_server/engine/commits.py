@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from lsp_server.engine.database import explain
 from lsp_server.engine.errors import StoreError
-from lsp_server.engine.store import Store, path_bytes
+from lsp_server.engine.store import Store, in_scope, path_bytes, path_text
 
 VECTORS_KEPT = 20_000  # at least, used or not: room for a second branch of a small project
 DELETIONS_KEPT = 10_000  # at least; readers that were away for longer start afresh
@@ -153,25 +153,22 @@ class StoreWriter(Store):
             )
             self._db.executemany("DELETE FROM pending WHERE text_hash = ?", ((row[0],) for row in vectors))
 
-    def finish(self, skipped: dict[str, str] | None, model: str) -> None:
-        """Note the end of a pass: what was left out (None: as before), when, by which model; forget what is stale."""
+    def finish(self, skipped: dict[str, str], scope: frozenset[str], model: str) -> None:
+        """Note the end of a pass over `scope` (empty: everything): what was left out, when, by which model.
+
+        Forgets vectors and deletions that are of no use any more.
+        """
         with self._commit() as generation:
-            if skipped is not None:
-                self._db.execute("DELETE FROM skipped")
-                self._db.executemany(
-                    "INSERT INTO skipped VALUES (?, ?)",
-                    ((path_bytes(path), reason) for path, reason in skipped.items()),
-                )
+            old = self._db.execute("SELECT path FROM skipped").fetchall()
+            gone = [row for row in old if not scope or in_scope(path_text(row[0]), scope)]
+            self._db.executemany("DELETE FROM skipped WHERE path = ?", gone)
+            self._db.executemany(
+                "INSERT OR REPLACE INTO skipped VALUES (?, ?)",
+                ((path_bytes(path), reason) for path, reason in skipped.items()),
+            )
             self._remember("model", model)
             self._remember("last_update", str(time.time()))
             self._forget(model, generation)
-
-    def note_skipped(self, path: str, reason: str) -> None:
-        """Note why one file is left out; an empty reason takes the note back."""
-        with self._commit():
-            self._db.execute("DELETE FROM skipped WHERE path = ?", (path_bytes(path),))
-            if reason:
-                self._db.execute("INSERT INTO skipped VALUES (?, ?)", (path_bytes(path), reason))
 
     def remember(self, key: str, value: str) -> None:
         """Keep a value that `meta` returns."""

@@ -57,12 +57,21 @@ class View:
     words: Words
     vectors: VectorTable
     graph: Graph | None
-    row_of_vector_id: dict[int, int]
+    graph_tail: Rows  # vector rows that the graph does not hold
+    vector_order: Rows  # vector rows, ordered by id
     by_vector: Rows  # rows that have a vector, ordered by it
+    tests: NDArray[np.bool_]  # [places]
+    aside: NDArray[np.bool_]  # [places]
     embedded: int  # living rows that have one
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def vector_rows_of(self, vector_ids: Rows) -> Rows:
+        """Return the vector rows of those of `vector_ids` that are held."""
+        ids = self.vectors.ids()[self.vector_order]
+        places = np.minimum(np.searchsorted(ids, vector_ids), max(len(ids) - 1, 0))
+        return self.vector_order[places[ids[places] == vector_ids]] if len(ids) else self.vector_order
 
     def rows_with_vectors(self, vector_rows: Rows) -> Rows:
         """Return the living rows whose vector is one of `vector_rows`."""
@@ -211,6 +220,7 @@ class Corpus:
 
     def _make_view(self) -> View:
         with_vector = np.flatnonzero(self._vector_rows >= 0)
+        vector_ids = self._vectors.ids()
         return View(
             generation=self._generation,
             ids=self._ids,
@@ -225,8 +235,13 @@ class Corpus:
             words=self._words,
             vectors=self._vectors,
             graph=self._graph,
-            row_of_vector_id=self._row_of_vector_id,
+            graph_tail=np.flatnonzero(~np.isin(vector_ids, self._graph.ids))
+            if self._graph
+            else np.arange(len(vector_ids)),
+            vector_order=np.argsort(vector_ids, kind="stable"),
             by_vector=with_vector[np.argsort(self._vector_rows[with_vector], kind="stable")],
+            tests=np.fromiter((place.is_test for place in self._places), np.bool_, len(self._places)),
+            aside=np.fromiter((place.is_aside for place in self._places), np.bool_, len(self._places)),
             embedded=int((self._alive & (self._vector_rows >= 0)).sum()),
         )
 

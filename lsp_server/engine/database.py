@@ -10,10 +10,12 @@ TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE files (
     id INTEGER PRIMARY KEY AUTOINCREMENT, path BLOB NOT NULL UNIQUE, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
-    content_hash BLOB NOT NULL, language TEXT NOT NULL, note TEXT NOT NULL, recipe TEXT NOT NULL, generation INTEGER NOT NULL);
+    content_hash BLOB NOT NULL, language TEXT NOT NULL, note TEXT NOT NULL, recipe TEXT NOT NULL,
+    generation INTEGER NOT NULL);
 CREATE INDEX files_generation ON files (generation);
 CREATE TABLE symbols (
-    id INTEGER PRIMARY KEY, file_id INTEGER NOT NULL, parent_id INTEGER NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL,
+    id INTEGER PRIMARY KEY, file_id INTEGER NOT NULL, parent_id INTEGER NOT NULL,
+    kind TEXT NOT NULL, name TEXT NOT NULL,
     container TEXT NOT NULL, spans TEXT NOT NULL, ascii INTEGER NOT NULL, preview TEXT NOT NULL, detail TEXT NOT NULL,
     text_hash BLOB NOT NULL, bag BLOB NOT NULL, generation INTEGER NOT NULL);
 CREATE INDEX symbols_file ON symbols (file_id);

@@ -8,11 +8,9 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from pathlib import PurePosixPath
 
-import pathspec
-
-from lsp_server.engine.languages import LANGUAGES
+from lsp_server.engine import patterns
+from lsp_server.engine.languages import language_named
 from lsp_server.engine.symbols import KINDS
 
 NO_LIMIT_WORDS = 2_000  # words of a pasted log or issue that are matched; longer texts add time, not meaning
@@ -21,7 +19,9 @@ _TOKEN = re.compile(r'(?<!\S)(-?)(kind|lang|path|in|name|changed|open):("[^"]*"|
 _QUOTED = re.compile(r'"([^"]+)"')
 _IDENTIFIER = re.compile(r"[^\W\d][\w$]*(?:(?:\.|::|#|->)[^\W\d][\w$]*)*(?:\(\))?")
 _TELLING = re.compile(r"[A-Z_.:#\d]|->|\(\)")
-_INNER = re.compile(r"\b(?:[A-Za-z]+_\w+|[a-z]+[A-Z]\w*|(?:[A-Z][a-z0-9]+){2,}|[A-Z]+[a-z]+[A-Z]\w*|[A-Z]{2,}[a-z]{2,}\w*)\b")
+_INNER = re.compile(
+    r"\b(?:[A-Za-z]+_\w+|[a-z]+[A-Z]\w*|(?:[A-Z][a-z0-9]+){2,}|[A-Z]+[a-z]+[A-Z]\w*|[A-Z]{2,}[a-z]{2,}\w*)\b"
+)
 _ASKS_FOR_TESTS = re.compile(
     r"\b(?:unit )?(?:tests?|specs?)\b\s+(?:for|of|that|which|checking|covering)\b|^\W*tests?\b", re.I
 )
@@ -94,8 +94,8 @@ def parse(query: Query) -> Question:
             return match.group(0)
         elif key == "kind" and value in KINDS:
             kinds.add(value)
-        elif key == "lang" and _language(value):
-            languages.add(_language(value))
+        elif key == "lang" and language_named(value):
+            languages.add(language_named(value))
         elif key == "in" and value.strip("/"):
             include.append(f"/{value.strip('/')}/")
         elif key == "name" and value:
@@ -129,25 +129,16 @@ def parse(query: Query) -> Question:
 
 @lru_cache(maxsize=64)
 def path_matcher(globs: tuple[str, ...]) -> Callable[[str], bool]:
-    """Return a test whether a path matches one of `globs`, which are written as in .gitignore.
+    """Return a test whether a path matches one of `globs`, written as in .gitignore: a folder means all in it."""
+    wanted = patterns.parse("\n".join(globs))
 
-    A glob that is no pattern at all matches nothing.
-    """
-    try:
-        spec = pathspec.GitIgnoreSpec.from_lines(globs)
-    except ValueError:  # for example "!" alone
-        spec = pathspec.GitIgnoreSpec.from_lines(())
-    return spec.match_file
+    def matches(path: str) -> bool:
+        steps = path.split("/")
+        for end in range(1, len(steps)):
+            last = wanted.last_for_folder(steps[end - 1], "/".join(steps[:end]))
+            if last is not None and not last.negated:
+                return True
+        last = wanted.last_for_file(steps[-1], path)
+        return last is not None and not last.negated
 
-
-def is_under(path: str, folder: str) -> bool:
-    """Return whether `path` is `folder` or lies in it; "" is the root."""
-    return not folder or PurePosixPath(path).is_relative_to(folder)
-
-
-def _language(name: str) -> str:
-    """Return the language id that a user means by `name` (an id, or an extension such as "py" or "ts"), or ""."""
-    name = name.lower()
-    if name in LANGUAGES:
-        return name
-    return next((language.id for language in LANGUAGES.values() if f".{name}" in language.extensions), "")
+    return matches

@@ -170,7 +170,7 @@ class ReadingProcess:
         try:
             pickle.dump((self._root, self._rules, list(wanted)), process.stdin)
             process.stdin.flush()
-            return list(pickle.load(process.stdout))  # noqa: S301 - our own child wrote it
+            return list(pickle.load(process.stdout))  # our own child wrote it
         except (EOFError, OSError, ValueError, pickle.UnpicklingError):
             process.kill()
             self.close()

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from lsp_server.engine.corpus import GRAPH_CANDIDATES, KIND_NAMES, View
 from lsp_server.engine.query import Question, path_matcher
 from lsp_server.engine.text import query_terms, words_of
+from lsp_server.engine.vectors import Graph
 
 CANDIDATES = 400  # from each of meaning and words
 WIDTH = 0.5  # a cosine this much below the best counts as no meaning in common
@@ -36,6 +37,8 @@ NARROW = 0.2  # a filter that leaves less than this share of the rows is searche
 CALIBRATION = (-4.0, 6.0, 3.0)  # constant, cosine, share of the question's words
 CONFIDENT = 0.5
 MIDDLING = 0.4  # the cosine that is assumed while nothing is embedded
+
+_TEST = KIND_NAMES.index("test")
 
 Rows = NDArray[np.int64]
 Floats = NDArray[np.float32]
@@ -140,7 +143,7 @@ def rank(view: View, question: Question, vector: Floats | None, allowed: Mask) -
     coherence = scores - before
 
     order = np.lexsort((rows, -scores))
-    order = order[_unfolded(view, rows[order])][: question.query.limit]
+    order = order[_unfolded(view, rows[order], question.query.limit)]
     evidence = _evidence(cosines, share[rows], order)
     sure = confidence(evidence)
     return Ranked(
@@ -161,7 +164,7 @@ def rank_similar(view: View, vector: Floats, allowed: Mask, limit: int) -> Ranke
     rows = _nearest(view, vector, allowed)
     cosines = view.vectors.cosines(vector, view.vector_rows[rows])
     order = np.lexsort((rows, -cosines))
-    order = order[_unfolded(view, rows[order])][:limit]
+    order = order[_unfolded(view, rows[order], limit)]
     none = np.zeros(len(order), np.float32)
     return Ranked(
         rows=rows[order],
@@ -206,7 +209,7 @@ def _nearest(view: View, vector: Floats, allowed: Mask) -> Rows:
         return wanted
     graph = view.graph
     if graph is not None and len(wanted) > NARROW * len(view):
-        rows = _by_graph(view, vector, allowed)
+        rows = _by_graph(view, graph, vector, allowed)
         if len(rows) >= CANDIDATES // 2:
             return rows
     if len(wanted) > NARROW * len(view):
@@ -216,17 +219,14 @@ def _nearest(view: View, vector: Floats, allowed: Mask) -> Rows:
     return wanted[np.argpartition(cosines, len(cosines) - CANDIDATES)[-CANDIDATES:]]
 
 
-def _by_graph(view: View, vector: Floats, allowed: Mask) -> Rows:
+def _by_graph(view: View, graph: Graph, vector: Floats, allowed: Mask) -> Rows:
     """Return allowed rows that the graph proposes, and those near among the vectors it does not hold yet."""
-    assert view.graph is not None
-    proposed = (view.row_of_vector_id.get(int(label), -1) for label in view.graph.nearest(vector, GRAPH_CANDIDATES))
-    held = np.isin(view.vectors.ids(), view.graph.ids, assume_unique=True)
-    tail = np.flatnonzero(~held)
+    tail = view.graph_tail
     if len(tail) > CANDIDATES:
         cosines = view.vectors.cosines(vector, tail)
         tail = tail[np.argpartition(cosines, len(tail) - CANDIDATES)[-CANDIDATES:]]
-    vector_rows = np.unique(np.concatenate((np.fromiter((row for row in proposed if row >= 0), np.int64), tail)))
-    rows = view.rows_with_vectors(vector_rows)
+    proposed = view.vector_rows_of(graph.nearest(vector, GRAPH_CANDIDATES))
+    rows = view.rows_with_vectors(np.unique(np.concatenate((proposed, tail))))
     return rows[allowed[rows]]
 
 
@@ -253,15 +253,11 @@ def _fuse(cosines: Floats, words: Floats, meaning: float) -> Floats:
 
 def _factors(view: View, rows: Rows, question: Question) -> Floats:
     """Return what each row's score is multiplied by for where it stands."""
-    test_kind = KIND_NAMES.index("test")
-    asked = bool(question.query.languages)
     factors = np.ones(len(rows), np.float32)
-    for at, row in enumerate(rows):
-        place = view.places[view.files[row]]
-        if (place.is_test or view.kinds[row] == test_kind) and not question.asks_for_tests:
-            factors[at] = TEST_FACTOR
-        elif place.is_aside and not asked:
-            factors[at] = ASIDE_FACTOR
+    if not question.query.languages:
+        factors[view.aside[view.files[rows]]] = ASIDE_FACTOR
+    if not question.asks_for_tests:
+        factors[view.tests[view.files[rows]] | (view.kinds[rows] == _TEST)] = TEST_FACTOR
     return factors
 
 
@@ -299,19 +295,21 @@ def _nearness(view: View, files: Rows, near: str) -> Floats:
     return out
 
 
-def _unfolded(view: View, rows: Rows) -> Mask:
-    """Return which of `rows` (best first) stay when an outer symbol goes once one inside it is listed."""
+def _unfolded(view: View, rows: Rows, limit: int) -> list[int]:
+    """Return the places in `rows` (best first) that stay when an outer symbol goes once one inside it is listed."""
     around: set[int] = set()
-    keep = np.ones(len(rows), np.bool_)
-    for at, row in enumerate(rows):
-        if int(row) in around:
-            keep[at] = False
+    kept: list[int] = []
+    for place, row in enumerate(rows.tolist()):
+        if len(kept) == limit:
+            break
+        if row in around:
             continue
+        kept.append(place)
         parent = int(view.parents[row])
         while parent >= 0 and parent not in around:
             around.add(parent)
             parent = int(view.parents[parent])
-    return keep
+    return kept
 
 
 def _evidence(cosines: Floats, share: Floats, order: Rows) -> tuple[float, float]:

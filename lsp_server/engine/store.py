@@ -112,12 +112,12 @@ class Store:
     def known_files(self) -> dict[str, KnownFile]:
         """Return every stored file by its path."""
         rows = self._db.execute("SELECT path, id, size, mtime_ns, content_hash, recipe FROM files")
-        return {_text(row[0]): KnownFile(*row[1:]) for row in rows}
+        return {path_text(row[0]): KnownFile(*row[1:]) for row in rows}
 
     def files_since(self, generation: int) -> list[tuple[int, str, str, int]]:
         """Return (id, path, language, mtime in ns) of the files that changed after `generation`."""
         rows = self._db.execute("SELECT id, path, language, mtime_ns FROM files WHERE generation > ?", (generation,))
-        return [(row[0], _text(row[1]), row[2], row[3]) for row in rows]
+        return [(row[0], path_text(row[1]), row[2], row[3]) for row in rows]
 
     def symbols_since(self, generation: int, model: str) -> list[SymbolRow]:
         """Return the symbols added after `generation`, by ascending id, with the ids of `model`'s vectors."""
@@ -161,7 +161,9 @@ class Store:
             ids,
         )
         return {
-            symbol: Details(_text(path), language, kind, name, container, tuple(json.loads(spans)), bool(ascii), *shown)
+            symbol: Details(
+                path_text(path), language, kind, name, container, tuple(json.loads(spans)), bool(ascii), *shown
+            )
             for symbol, path, language, kind, name, container, spans, ascii, *shown in rows
         }
 
@@ -198,7 +200,7 @@ class Store:
         """Return how many files and folders were left out, and the first `limit` with their reasons."""
         total = self._db.execute("SELECT count(*) FROM skipped").fetchone()[0]
         rows = self._db.execute("SELECT path, reason FROM skipped ORDER BY path LIMIT ?", (limit,))
-        return int(total), tuple((_text(path), reason) for path, reason in rows)
+        return int(total), tuple((path_text(path), reason) for path, reason in rows)
 
     def counts(self, model: str) -> tuple[int, int, int]:
         """Return the numbers of files, symbols, and symbols whose text `model` has embedded."""
@@ -234,5 +236,12 @@ def path_bytes(path: str) -> bytes:
     return path.encode("utf-8", "surrogateescape")
 
 
-def _text(path: bytes) -> str:
+def path_text(path: bytes) -> str:
+    """Return a stored path as Python has it."""
     return path.decode("utf-8", "surrogateescape")
+
+
+def in_scope(path: str, scope: frozenset[str]) -> bool:
+    """Return whether a path (a folder's may end in '/') is one of `scope` or lies in a folder that is."""
+    steps = path.rstrip("/").split("/")
+    return any("/".join(steps[:end]) in scope for end in range(1, len(steps) + 1))

@@ -8,7 +8,6 @@ Does not know models: the cut at the model's maximum length is the encoder's.
 import re
 import zlib
 from array import array
-from collections import Counter
 from collections.abc import Iterable
 from functools import lru_cache
 from hashlib import blake2b
@@ -31,8 +30,8 @@ FIELDS = ("name", "file", "container", "folders", "signature", "doc", "body")
 
 STOP_WORDS = frozenset(
     """
-    a an and any are as at be been being but by can could did do does doing done for from get gets got had has have how i
-    if in into is it its me my of off on or our out over per shall should so some such than that the their them then
+    a an and any are as at be been being but by can could did do does doing done for from get gets got had has have how
+    i if in into is it its me my of off on or our out over per shall should so some such than that the their them then
     there these they this those through to up us used uses using via was we were what when where which while who whom
     whose why will with within without would you your
     """.split()  # noqa: SIM905 - a list of a hundred quoted words is not easier to read
@@ -41,7 +40,6 @@ STOP_WORDS = frozenset(
 
 _WORD = re.compile(r"\w+")
 _PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\dA-Za-z_]+")
-_SPACE = re.compile(r"\s+")
 _stemmer = snowballstemmer.stemmer("english")
 
 
@@ -50,11 +48,10 @@ def describe(symbol: Symbol, path: str) -> str:
     head = f"{symbol.kind} {_spoken(symbol.name)}"
     if symbol.container:
         head += f", in {_spoken(symbol.container)}"
-    head += f", file {_spoken(' '.join(PurePosixPath(path).with_suffix('').parts[-PATH_PARTS:]))}."
-    signature = symbol.signature[:SIGNATURE_CHARS]
-    parts = [head]
+    parts = [f"{head}, file {_spoken_path(path)}."]
     if symbol.doc:
         parts.append(squeeze(symbol.doc)[:DOC_CHARS] + ".")
+    signature = symbol.signature[:SIGNATURE_CHARS]
     if signature:
         parts.append(signature)
     if symbol.members:
@@ -72,29 +69,39 @@ def text_hash(text: str) -> bytes:
 
 def squeeze(text: str) -> str:
     """Return `text` with every run of white space made one space."""
-    return _SPACE.sub(" ", text).strip()
+    return " ".join(text.split())
 
 
 def bag_of_words(symbol: Symbol, path: str) -> bytes:
     """Return the words of `symbol` by field: packed unsigned 64-bit numbers, `term << 16 | field << 8 | count`."""
-    parts = PurePosixPath(path)
-    texts = (
-        symbol.name,
-        parts.name.split(".")[0],
-        symbol.container,
-        " ".join(parts.parts[:-1][-PATH_PARTS:]),
-        symbol.signature,
-        symbol.doc,
-        " ".join((symbol.body[:BODY_WORD_CHARS], *symbol.members)),
-    )
-    packed = array("Q")
-    for field, text in enumerate(texts):
-        counts: Counter[int] = Counter()
-        for word, count in Counter(_WORD.findall(text)).items():
-            for term in terms_of(word):
-                counts[term] += count
-        packed.extend(term << 16 | field << 8 | min(count, 255) for term, count in counts.items())
+    file, folders = _path_words(path)
+    packed = array("Q", _pack(0, symbol.name))
+    packed.extend(_pack_again(1, file))
+    packed.extend(_pack_again(2, symbol.container))
+    packed.extend(_pack_again(3, folders))
+    packed.extend(_pack(4, symbol.signature))
+    packed.extend(_pack(5, symbol.doc))
+    packed.extend(_pack(6, " ".join((symbol.body[:BODY_WORD_CHARS], *symbol.members))))
     return packed.tobytes()
+
+
+def _pack(field: int, text: str) -> list[int]:
+    counts: dict[int, int] = {}
+    for word in _WORD.findall(text):
+        for term in terms_of(word):
+            counts[term] = counts.get(term, 0) + 1
+    low = field << 8
+    return [term << 16 | low | (count if count < 256 else 255) for term, count in counts.items()]
+
+
+_pack_again = lru_cache(maxsize=4_096)(_pack)  # for fields that many symbols of a file share
+
+
+@lru_cache(maxsize=4_096)
+def _path_words(path: str) -> tuple[str, str]:
+    """Return the name of a file without its extensions, and its last folders."""
+    parts = PurePosixPath(path).parts
+    return parts[-1].split(".")[0], " ".join(parts[:-1][-PATH_PARTS:])
 
 
 def query_terms(words: Iterable[str]) -> list[int]:
@@ -133,9 +140,15 @@ def split_identifier(word: str) -> list[str]:
     return _PART.findall(word)
 
 
+@lru_cache(maxsize=20_000)
 def _spoken(name: str) -> str:
     """Return a name as words."""
     return " ".join(part if part.isupper() else part.lower() for part in split_identifier(name)) or name
+
+
+@lru_cache(maxsize=4_096)
+def _spoken_path(path: str) -> str:
+    return _spoken(" ".join(PurePosixPath(path).with_suffix("").parts[-PATH_PARTS:]))
 
 
 def _bigrams(part: str) -> tuple[str, ...]:

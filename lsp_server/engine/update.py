@@ -19,10 +19,9 @@ import numpy as np
 
 from lsp_server.engine.commits import FileRecord, StoreWriter
 from lsp_server.engine.encoder import Encoder
-from lsp_server.engine.files import FileEntry, Rules, Walk, walk, why
-from lsp_server.engine.query import is_under
+from lsp_server.engine.files import FileEntry, Rules, Walk, walk, walk_paths
 from lsp_server.engine.reading import Left, ReadingProcess, Wanted
-from lsp_server.engine.store import KnownFile, Store
+from lsp_server.engine.store import KnownFile, Store, in_scope
 from lsp_server.engine.vectors import VectorTable, build_graph, graph_ids, graph_is_stale, quantise
 
 COMMIT_SECONDS = 0.25  # between commits: what is found appears at this pace
@@ -48,66 +47,56 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a pass has to do. `skipped` is None when only some paths were looked at."""
+    """What a pass has to do."""
 
     wanted: tuple[Wanted, ...]
     deleted: tuple[str, ...]
-    skipped: dict[str, str] | None
-    notes: dict[str, str]
+    skipped: dict[str, str]  # path -> reason
+    scope: frozenset[str]  # the files and folders that were looked at, empty for the whole root
 
 
 def plan_all(root: Path, rules: Rules, store: Store, recipe: str, first: Sequence[str]) -> Plan:
     """Compare the whole root with the store; `first` are read first, then what changed last, then by folder."""
-    return _compare(walk(root, rules), store, recipe, first)
+    known = store.known_files()
+    found = walk(root, rules)
+    last_pass = int(float(store.meta("last_update") or 0) * 1e9)
+    changed = [entry for entry in found.files if _is_changed(entry, known.get(entry.path), recipe, last_pass)]
+    recent = {entry.path for entry in sorted(changed, key=lambda entry: -entry.mtime_ns)[:RECENT]}
+    places = {path: place for place, path in enumerate(first)}
+
+    def order(entry: FileEntry) -> tuple[int, int, str]:
+        if entry.path in places:
+            return 0, places[entry.path], ""
+        return (1, -entry.mtime_ns, entry.path) if entry.path in recent else (2, 0, entry.path)
+
+    return _plan(sorted(changed, key=order), found, known, recipe, frozenset())
 
 
 def plan_paths(root: Path, rules: Rules, store: Store, recipe: str, paths: Sequence[str]) -> Plan:
     """Compare some files or folders of the root with the store. A changed ignore file means the whole root."""
-    if any(path.rpartition("/")[2] in IGNORE_FILES or path in ("", ".") for path in paths):
+    scope = frozenset(path.strip("/") for path in paths)
+    if "" in scope or "." in scope or any(path.rpartition("/")[2] in IGNORE_FILES for path in scope):
         return plan_all(root, rules, store, recipe, paths)
-    known = store.known_files()
-    if any((root / path).is_dir() or any(is_under(old, path) and old != path for old in known) for path in paths):
-        return plan_all(root, rules, store, recipe, paths)
-    wanted, deleted, notes = [], [], {}
-    for path in dict.fromkeys(paths):
-        notes[path] = reason = why(root, path, rules)
-        if not reason:
-            notes[path] = ""
-            old = known.get(path)
-            wanted.append(Wanted(path, old.content_hash if old and old.recipe == recipe else b""))
-        else:
-            if path in known:
-                deleted.append(path)
-            if not (root / path).exists():
-                notes[path] = ""  # gone is no reason to be listed among what is left out
-    return Plan(tuple(wanted), tuple(deleted), None, notes)
+    known = {path: file for path, file in store.known_files().items() if in_scope(path, scope)}
+    found = walk_paths(root, scope, rules)
+    # A file that is named was reported as changed: its content decides, whatever its time stamp says.
+    changed = [e for e in found.files if e.path in scope or _is_changed(e, known.get(e.path), recipe, last_pass=0)]
+    return _plan(changed, found, known, recipe, scope)
 
 
-def _compare(found: Walk, store: Store, recipe: str, first: Sequence[str]) -> Plan:
-    known = store.known_files()
-    last_pass = int(float(store.meta("last_update") or 0) * 1e9)
-    changed = [entry for entry in found.files if _is_changed(entry, known.get(entry.path), recipe, last_pass)]
-    present = {entry.path for entry in found.files}
-    recent = {entry.path for entry in sorted(changed, key=lambda entry: -entry.mtime_ns)[:RECENT]}
-    places = {path: place for place, path in enumerate(first)}
-    changed.sort(
-        key=lambda e: (
-            (0, places[e.path], e.path)
-            if e.path in places
-            else (1, -e.mtime_ns, e.path)
-            if e.path in recent
-            else (2, 0, e.path)
-        )
-    )
+def _plan(
+    changed: Sequence[FileEntry], found: Walk, known: dict[str, KnownFile], recipe: str, scope: frozenset[str]
+) -> Plan:
     wanted = tuple(Wanted(entry.path, _known_hash(known.get(entry.path), recipe)) for entry in changed)
-    return Plan(wanted, tuple(path for path in known if path not in present), dict(found.skipped), {})
+    present = {entry.path for entry in found.files}
+    return Plan(wanted, tuple(path for path in known if path not in present), dict(found.skipped), scope)
 
 
 def _is_changed(entry: FileEntry, known: KnownFile | None, recipe: str, last_pass: int) -> bool:
     return (
         known is None
         or (known.size, known.mtime_ns, known.recipe) != (entry.size, entry.mtime_ns, recipe)
-        or entry.mtime_ns > last_pass - RACY_NS
+        or entry.mtime_ns > last_pass - RACY_NS > 0
     )
 
 
@@ -142,6 +131,7 @@ class Pass:
         self._fed = 0  # position of the last pending text given to the encoders
         self._asked = 0
         self._reading = True
+        self._running: list[threading.Thread] = []  # the reading thread first
         self._trouble: Exception | None = None
         self.files_done = self.files_total = self.texts_done = self.texts_total = 0
 
@@ -153,44 +143,52 @@ class Pass:
         if self._store.pending_count():  # an earlier pass was stopped
             self._store.drop_pending()
         self.texts_total = self._store.pending_count()
-        threads = [threading.Thread(target=self._read, args=(plan.wanted,), name="reading", daemon=True)]
-        threads[0].start()
-        last = 0.0
+        self._start(self._read, plan.wanted)
         try:
-            while self._reading or (self._trouble is None and self.texts_done < self.texts_total):
-                if len(threads) == 1 and self.texts_total:
-                    threads += [
-                        threading.Thread(target=self._encode, name="encoding", daemon=True)
-                        for _ in range(self._threads)
-                    ]
-                    for thread in threads[1:]:
-                        thread.start()
-                reading = self._reading
-                path = self._take()
-                all_in = reading and not self._reading or self.texts_done + len(self._vectors) == self.texts_total
-                if all_in or time.monotonic() - last >= COMMIT_SECONDS:
-                    self._commit()
-                    last = time.monotonic()
-                    yield self._progress("read" if self._reading else "embed", path)
-                self._feed()
-            self._commit()
+            yield from self._work()
             self._finish(plan)
             if self._trouble is not None:
                 raise self._trouble
             yield from self._build_graph()
             yield self._progress("done", "")
         finally:
-            self._stop.set()
-            for _ in threads:
-                self._texts.put(None)
-            if threads[0].is_alive():
-                self._reader.stop()
-            self._commit()
-            for thread in threads:
-                while thread.is_alive():
-                    for _ in _drain(self._events):  # an encoder may be waiting for room
-                        pass
-                    thread.join(0.01)
+            self._shut_down()
+
+    def _work(self) -> Iterator[Progress]:
+        """Commit what the threads bring, until all is read and embedded or there is trouble with the model."""
+        last = 0.0
+        while self._reading or (self._trouble is None and self.texts_done < self.texts_total):
+            if len(self._running) == 1 and self.texts_total:
+                for _ in range(self._threads):
+                    self._start(self._encode)
+            was_reading = self._reading
+            path = self._take()
+            all_in = (was_reading and not self._reading) or self.texts_done + len(self._vectors) == self.texts_total
+            if all_in or time.monotonic() - last >= COMMIT_SECONDS:
+                self._commit()
+                last = time.monotonic()
+                yield self._progress("read" if self._reading else "embed", path)
+            self._feed()
+        self._commit()
+
+    def _start(self, work: Callable[..., None], *arguments: object) -> None:
+        thread = threading.Thread(target=work, args=arguments, name=work.__name__, daemon=True)
+        self._running.append(thread)
+        thread.start()
+
+    def _shut_down(self) -> None:
+        """End the threads; what they brought is kept."""
+        self._stop.set()
+        if self._reading:
+            self._reader.stop()
+        for _ in self._running:
+            self._texts.put(None)
+        for thread in self._running:
+            while thread.is_alive():
+                for _ in _drain(self._events):  # it may be waiting for room
+                    pass
+                thread.join(0.01)
+        self._commit()
 
     def _take(self) -> str:
         """Take one event, and all that have gathered behind it; return the path of the last file among them.
@@ -269,12 +267,7 @@ class Pass:
         gone = [path for path in self._left if path in known]
         if gone:
             self._store.delete_files(gone)
-        if plan.skipped is not None:
-            self._store.finish(plan.skipped | self._left, self._model)
-            return
-        for path, reason in (plan.notes | self._left).items():
-            self._store.note_skipped(path, reason)
-        self._store.finish(None, self._model)
+        self._store.finish(plan.skipped | self._left, plan.scope, self._model)
 
     def _build_graph(self) -> Iterator[Progress]:
         """Make the graph anew when too much has changed since it was made."""

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lsp_server.engine.query import NO_LIMIT_WORDS, Query, is_under, parse, path_matcher
+from lsp_server.engine.query import NO_LIMIT_WORDS, Query, parse, path_matcher
 
 
 def test_filter_tokens_leave_the_words() -> None:
@@ -83,8 +83,17 @@ def test_any_glob_is_survived(globs: list[str], path: str) -> None:
     assert path_matcher(tuple(globs))(path) in (True, False)
 
 
-def test_being_under_a_folder_is_not_a_matter_of_letters() -> None:
-    assert is_under("src/a.py", "src")
-    assert is_under("src", "src")
-    assert not is_under("src2/a.py", "src")
-    assert is_under("anything", "")
+@pytest.mark.parametrize(
+    ("glob", "path", "fits"),
+    [
+        ("src/**", "src/a/b.py", True),
+        ("src/**", "src2/a.py", False),
+        ("*.py", "a/b.py", True),
+        ("/lib/", "lib/x/y.c", True),
+        ("/lib/", "a/lib/x.c", False),
+        ("tests", "a/tests/b.py", True),
+        ("**/test_*.py", "a/test_b.py", True),
+    ],
+)
+def test_globs_are_those_of_gitignore(glob: str, path: str, fits: bool) -> None:
+    assert path_matcher((glob,))(path) == fits

@@ -14,6 +14,7 @@ _OPEN = re.compile(
     r"|dnl\b|=begin\b|=end\b"
 )
 _CLOSE = re.compile(r"\s*(?:\*+/|-+\}|--+>|\*+\))\s*$")
+_RULER = re.compile(r"\s*[/#*=~_-]{4,}$")
 _INDENT = re.compile(r"[ \t]*")
 _QUOTES = re.compile(r"""^[A-Za-z@~%]{0,10}\s*(\"\"\"|'''|"|'|`)""")
 _WORD = re.compile(r"[^\W_]")
@@ -47,14 +48,15 @@ def is_licence(source: bytes) -> bool:
 
 
 def licences(comments: list[tuple[int, int]], source: bytes) -> set[tuple[int, int]]:
-    """Give those of some sorted comments that stand in a licence; comments on adjacent lines are judged together."""
+    """Give those of some sorted comments that are a licence; line comments on adjacent lines are judged as one."""
     if not is_licence(source):
         return set()
     found: set[tuple[int, int]] = set()
     group: list[tuple[int, int]] = []
     for one in [*comments, (len(source) + 1, len(source) + 1)]:
         gap = source[group[-1][1] : one[0]] if group else b""
-        if group and (gap.strip() or gap.count(b"\n") > 1 or one[0] > len(source)):
+        same = not group or source[group[0][0] : group[0][0] + 2] == source[one[0] : one[0] + 2] != b"/*"
+        if group and (not same or gap.strip() or gap.count(b"\n") > 1):
             if is_licence(source[group[0][0] : group[-1][1]]):
                 found.update(group)
             group = []
@@ -91,7 +93,7 @@ def strip_quotes(source: str) -> str:
 
 
 def _tidy(lines: list[str]) -> str:
-    kept = [line.rstrip() if _WORD.search(line) else "" for line in lines]
+    kept = [_RULER.sub("", line.rstrip()) if _WORD.search(line) else "" for line in lines]
     indents = [len(_INDENT.match(line).group()) for line in kept[1:] if line]  # type: ignore[union-attr]
     cut = min(indents, default=0)
     text = "\n".join([kept[0].strip() if kept else "", *(line[cut:] for line in kept[1:])])

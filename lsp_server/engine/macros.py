@@ -1,12 +1,13 @@
 """Macros: takes C and C++ macros that stand before a name out of the way of the parser.
 
-A grammar does not preprocess: `EXPORT_API class X`, `UV_EXTERN int uv_run(...)` or a line `NAMESPACE_BEGIN` are errors to
-it, and the definition behind them is lost. Such macros are overwritten with blanks of the same length, so that all
+A grammar does not preprocess: `EXPORT_API class X`, `UV_EXTERN int uv_run(...)` or a line `NAMESPACE_BEGIN` are errors
+to it, and the definition behind them is lost. Such macros are overwritten with blanks of the same length, so that all
 positions stay. Only what stands where a declaration may begin is touched, never a constant in an enum or an expression;
 in doubt it stays. Text shown to people is cut from the original.
 """
 
 import re
+from dataclasses import dataclass
 
 Range = tuple[int, int]
 
@@ -51,7 +52,7 @@ _BRACE = re.compile(rb"\s*\{")
 _LINE_END = re.compile(rb"[ \t]*\r?\n\s*")
 _HEAD = re.compile(rb"\b(?:struct|union|class|namespace)\b[^;{}]*\{\Z")
 _COMMENT = re.compile(rb"//[^\n]*|/\*.*?\*/|\A[^\n]*?\*/", re.DOTALL)
-# How far back is looked for what stands before a macro, in bytes: past a comment of some lines, not through a long line.
+# How far back is looked for what stands before a macro, in bytes: past a comment, but not through a long line.
 _NEAR = 800
 # PRIVATE_UNLESS_TESTED: and public Q_SLOTS: in a class.
 _LABEL = re.compile(rb":[ \t]*\r?\n")
@@ -65,12 +66,22 @@ _LINKAGE = re.compile(
 _VISIBLE = re.compile(rb"[^\r\n]")
 
 
-def blank_macros(data: bytes) -> tuple[bytes, list[Range]]:
-    """Give the text with macros blanked, and where they stood."""
+@dataclass(frozen=True, slots=True)
+class Blanked:
+    """A text with blanks in it, and where they are."""
+
+    text: bytes
+    macros: list[Range]
+    linkages: list[Range]  # the two halves of `extern "C"` around a header
+
+
+def blank_macros(data: bytes) -> Blanked:
+    """Blank what hides definitions."""
     text = bytearray(data)
     found: list[Range] = []
-    for linkage in _LINKAGE.finditer(data):
-        text[linkage.start() : linkage.end()] = _VISIBLE.sub(b" ", linkage.group())
+    linkages = [linkage.span() for linkage in _LINKAGE.finditer(data)]
+    for start, end in linkages:
+        text[start:end] = _VISIBLE.sub(b" ", data[start:end])
     for candidate in _CANDIDATE.finditer(data):
         start, end = candidate.span()
         line = data.rfind(b"\n", max(0, start - _NEAR), start) + 1 or max(0, start - _NEAR)
@@ -91,7 +102,7 @@ def blank_macros(data: bytes) -> tuple[bytes, list[Range]]:
             continue
         text[start:end] = _VISIBLE.sub(b" ", data[start:end])
         found.append((start, end))
-    return bytes(text), found
+    return Blanked(bytes(text), found, linkages)
 
 
 def _decorates(text: bytearray, before: bytes, place: Range) -> bool:

@@ -7,7 +7,6 @@ the body of what encloses it. Still bytes, no text: `symbols.py` renders.
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from lsp_server.engine.lines import Lines
@@ -31,7 +30,8 @@ DEPTH = 60
 _UPPER = re.compile(rb"[A-Z][A-Z0-9_]+\Z")
 _OPERATOR = re.compile(rb"(.*?)(?:::)(operator\b.*)\Z", re.DOTALL)
 _QUALIFIED = re.compile(rb"(.*)(?:::|->|\.|:)([^:.]+)\Z", re.DOTALL)
-_ARGUMENTS = re.compile(r"<.*>|\[.*\]", re.DOTALL)
+# What surrounds the name of a type: its arguments, and the reference and lifetime of a Rust impl.
+_AROUND = re.compile(r"<.*>|\[.*\]|^&(?:\s*'\w+)?(?:\s*mut\b)?", re.DOTALL)
 # How comments begin that are documentation by their form, wherever they stand.
 _DOC_COMMENTS = (b"/**", b"/*!", b"{-|", b"{- |", b"(**")
 # Receivers that say "this module" or "this object", not whose member it is.
@@ -62,7 +62,7 @@ def outline(syntax: Syntax, lines: Lines) -> list[Unit]:
     """Give the top units of a file in order of appearance, with their children."""
     data = lines.data
     leaders = Leaders(syntax, lines)
-    imports = sorted(syntax.imports)
+    imports, prologues = sorted(syntax.imports), sorted(syntax.prologues)
     top: list[Unit] = []
     stack: list[tuple[int, Unit]] = []  # open units and where their nodes end
     for definition, (start, end) in _distinct(syntax, data):
@@ -75,7 +75,7 @@ def outline(syntax: Syntax, lines: Lines) -> list[Unit]:
         floor = siblings[-1].end if siblings else parent.name[1] if parent and parent.name[1] <= start else 0
         unit = _unit(definition, (start, end), leaders.before(start, floor), data)
         unit.kind = _kind(unit, parent, data)
-        if siblings and _continues(siblings[-1], unit, data):
+        if siblings and _continues(siblings[-1], unit, data, prologues):
             _join(siblings[-1], unit)
             stack.append((end, siblings[-1]))
         elif _is_unit(unit, parent, lines) and not (unit.kind in VALUE_KINDS and _inside(definition.node, imports)):
@@ -129,15 +129,20 @@ class Leaders:
 
     def _breaks(self, whole: Range) -> int:
         """Give how many line breaks may follow: a blank line after `/** ... */`, unless that opens the file."""
-        may_part = self._lines.data.startswith(_DOC_COMMENTS, whole[0]) and whole != self._found[0][0]
+        data = self._lines.data
+        may_part = data.startswith(_DOC_COMMENTS, whole[0]) and bool(data[: whole[0]].strip())
         return 2 if may_part else 1
 
-    def within(self, start: int, end: int) -> Iterator[Range]:
+    def within(self, start: int, end: int) -> list[Range]:
         """Give the comments and attributes that start in a range."""
-        at = bisect_left(self._starts, start)
-        while at < len(self._found) and self._starts[at] < end:
-            yield self._found[at][0]
-            at += 1
+        return [whole for whole, _text, _which in self._between(start, end)]
+
+    def attributes(self, start: int, end: int) -> list[Range]:
+        """Give the attributes that start in a range."""
+        return [whole for whole, _text, which in self._between(start, end) if which == "attribute"]
+
+    def _between(self, start: int, end: int) -> list[tuple[Range, Range, str]]:
+        return self._found[bisect_left(self._starts, start) : bisect_left(self._starts, end)]
 
     def _opens_line(self, start: int) -> bool:
         before = self._lines.data[self._lines.starts[self._lines.line(start)] : start]
@@ -217,7 +222,7 @@ def _name(definition: Definition, data: bytes) -> tuple[Range, str]:
 
 def _dotted(scope: str) -> str:
     """Write a qualifier as a container: dots, no type arguments, nothing that only says "here"."""
-    plain = " ".join(_ARGUMENTS.sub("", scope).split()).replace("::", ".").replace("->", ".").strip(".: ")
+    plain = " ".join(_AROUND.sub("", scope).split()).replace("::", ".").replace("->", ".").strip(".: ")
     return _NO_SCOPE.sub("", plain).removesuffix(".prototype")
 
 
@@ -231,12 +236,18 @@ def _kind(unit: Unit, parent: Unit | None, data: bytes) -> str:
     return "constructor" if named_like_owner else "method"
 
 
-def _continues(last: Unit, unit: Unit, data: bytes) -> bool:
+def _continues(last: Unit, unit: Unit, data: bytes, pragmas: list[Range]) -> bool:
     """Say whether two definitions are parts of one: equations of a function, overloads before their implementation."""
     if "merge" not in last.marks or "merge" not in unit.marks or last.kind != unit.kind:
         return False
-    between = data[last.end : unit.start]
-    return not between.strip() and data[slice(*last.name)] == data[slice(*unit.name)] and last.scope == unit.scope
+    if data[slice(*last.name)] != data[slice(*unit.name)] or last.scope != unit.scope:
+        return False
+    at = last.end
+    for start, end in pragmas[bisect_left(pragmas, (at, 0)) :]:
+        if start >= unit.start or data[at:start].strip():
+            break
+        at = end
+    return not data[at : unit.start].strip()
 
 
 def _join(last: Unit, unit: Unit) -> None:

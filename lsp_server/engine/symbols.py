@@ -241,7 +241,8 @@ class _Rendering:
         if unit.kind in SPACE_KINDS and self._lines.line(start) < self._lines.line(unit.end):
             return "\n".join(self._text(*one) for one in unit.loose)[:BODY_LIMIT]
         holes = sorted([*((child.start, child.end) for child in unit.children), unit.docstring])
-        inside = [*unit.attributes, *_without(start, unit.end, holes)]
+        attributes = [*unit.attributes, *self._leaders.attributes(unit.head, min(start, unit.name[0]))]
+        inside = [*attributes, *_without(start, unit.end, holes)]
         parts = (self._text(first, min(last, first + 4 * BODY_LIMIT)).strip() for first, last in inside)
         return _EMPTY_LINES.sub("\n", "\n".join(part for part in parts if part))[:BODY_LIMIT]
 

@@ -17,7 +17,7 @@ import tree_sitter
 
 from lsp_server.engine.comments import licences
 from lsp_server.engine.languages import Language
-from lsp_server.engine.macros import blank_macros
+from lsp_server.engine.macros import Blanked, blank_macros
 
 # CPU seconds for parsing and querying one file. Real files need milliseconds; a megabyte of generated code needs 0.3 s;
 # nested brackets and random bytes can need 20 s. CPU time, not wall time: the indexer runs at idle priority.
@@ -95,11 +95,11 @@ def read_syntax(data: bytes, language: Language) -> Syntax:
     """Parse and query a text. Raises NoGrammar or TooSlow."""
     grammar, query = _load(language.grammar, language.query)
     deadline = time.thread_time() + SECONDS
-    source, macros = blank_macros(data) if language.query in _PREPROCESSED else (data, [])
+    blanked = blank_macros(data) if language.query in _PREPROCESSED else Blanked(data, [], [])
     parser = tree_sitter.Parser(grammar)  # 0.3 us; a parser that was stopped once would have to be reset
     try:
         tree = parser.parse(
-            lambda offset, _point: source[offset : offset + _PART],
+            lambda offset, _point: blanked.text[offset : offset + _PART],
             progress_callback=lambda _offset, _error: time.thread_time() > deadline,
         )
     except ValueError as error:  # "Parsing failed": the callback stopped it
@@ -107,7 +107,8 @@ def read_syntax(data: bytes, language: Language) -> Syntax:
     if len(data) > _STRAY and _has_long_run(tree.root_node):
         raise TooSlow(f"cut off: more than {_STRAY} stray tokens in a row")
     syntax = _sort(_matches(tree.root_node, query, deadline), data)
-    syntax.macros = macros
+    syntax.macros = blanked.macros
+    syntax.imports += blanked.linkages
     return syntax
 
 

@@ -20,7 +20,7 @@
   (array_declarator declarator: (type_identifier) @name)
   (function_declarator declarator: (type_identifier) @name)
   (function_declarator declarator: (parenthesized_declarator (pointer_declarator declarator: (type_identifier) @name)))
-]) @type
+]) @type @declares
 ; typedef struct tag {...} name; is one thing, found by the name that people use.
 (type_definition type: (struct_specifier body: (_) @body) @struct @inner . declarator: (type_identifier) @name) @outer
 (type_definition type: (union_specifier body: (_) @body) @union @inner . declarator: (type_identifier) @name) @outer

@@ -21,7 +21,7 @@
   (#any-of? @name "__init__" "__new__"))
 
 ((function_definition name: (identifier) @name) @test
-  (#match? @name "^test(_|$)"))
+  (#match? @name "^test(_|[A-Z]|$)"))
 
 (type_alias_statement left: (type) @name) @type
 

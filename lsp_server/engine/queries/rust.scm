@@ -14,7 +14,7 @@
 (enum_item name: (_) @name body: (_) @body) @enum
 (trait_item name: (_) @name body: (_) @body) @trait
 (impl_item "impl" @name type: (_) @name @label body: (_) @body) @object
-(type_item name: (_) @name) @type
+(type_item name: (_) @name) @type @declares
 
 (source_file (const_item name: (_) @name) @constant)
 (source_file (static_item name: (_) @name) @constant)

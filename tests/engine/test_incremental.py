@@ -1,0 +1,102 @@
+"""Whatever happens to the files, in whatever order it is noticed: the index ends as one made from the final tree."""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+from conftest import BagEncoder, drain
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lsp_server.engine.index import Index, Options
+from lsp_server.engine.query import Query
+
+FOLDERS = ("", "lib/", "lib/deep/", "tests/")
+NAMES = ("a.py", "b.py", "c.js", "d.md", "e.xyz")
+CONTENTS = (
+    "",
+    "def send(item):\n    return item\n",
+    "class Cart:\n    def total(self):\n        return 1\n",
+    "function later() {\n  return 2\n}\n",
+    "# Title\n\nwords about whales\n",
+    "emoji = '\N{WHALE}'\r\ndef größe():\r\n    pass\r\n",
+    "def broken(:\n  x = [\n",
+    "\x00\x01binary",
+)
+IGNORES = ("", "b.py\n", "lib/\n", "*.py\n!a.py\n")
+
+paths = st.tuples(st.sampled_from(FOLDERS), st.sampled_from(NAMES)).map("".join)
+steps = st.one_of(
+    st.tuples(st.just("write"), paths, st.sampled_from(CONTENTS)),
+    st.tuples(st.just("delete"), paths),
+    st.tuples(st.just("rename"), paths, paths),
+    st.tuples(st.just("drop"), st.sampled_from(FOLDERS[1:])),
+    st.tuples(st.just("ignore"), st.sampled_from(IGNORES)),
+    st.tuples(st.just("touch back"), paths, st.sampled_from(CONTENTS)),
+)
+
+
+def take(root: Path, step: tuple[str, ...]) -> list[str]:
+    """Do one thing to the tree; return the paths that an editor would report."""
+    path = root / step[1]
+    match step[0]:
+        case "write":
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(step[2].encode())
+        case "touch back" if path.exists():
+            # Other content, old time stamp, maybe the same size: what a restored backup looks like.
+            status = path.stat()
+            path.write_bytes(step[2].encode())
+            os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+        case "delete":
+            path.unlink(missing_ok=True)
+        case "rename" if path.exists():
+            target = root / step[2]
+            target.parent.mkdir(parents=True, exist_ok=True)
+            path.replace(target)
+            return [step[1], step[2]]
+        case "drop":
+            shutil.rmtree(path, ignore_errors=True)
+        case "ignore":
+            (root / ".gitignore").write_text(step[1])
+            return [".gitignore"]
+    return [step[1].rstrip("/")]
+
+
+def contents(index: Index) -> set[tuple[object, ...]]:
+    """Everything that can be found, with where it is."""
+    index.catch_up()
+    hits = index.search(Query("", limit=10_000)).hits
+    embedded = index.status().embedded == index.status().symbols
+    skipped = index.status().skipped
+    return {(hit.path, hit.kind, hit.name, hit.container, hit.span, hit.preview) for hit in hits} | {embedded, skipped}  # type: ignore[arg-type]
+
+
+@pytest.mark.timeout(300)
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(st.tuples(steps, st.sampled_from(("full", "paths", "later"))), min_size=1, max_size=8))
+def test_any_sequence_of_changes_ends_as_the_final_tree(changes: list[tuple[tuple[str, ...], str]]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder, "root")
+        root.mkdir()
+        index = Index(root, Options(cache_dir=f"{folder}/one", threads=1), BagEncoder())
+        fresh = Index(root, Options(cache_dir=f"{folder}/two", threads=1), BagEncoder())
+        unnoticed: list[str] = []
+        for step, noticed in changes:
+            unnoticed += take(root, step)
+            if noticed == "full":
+                drain(index.update())
+                unnoticed = []
+            elif noticed == "paths":
+                drain(index.update_paths(unnoticed))
+                unnoticed = []
+            index.catch_up()
+        drain(index.update_paths(unnoticed or [""]))
+        drain(fresh.update())
+        try:
+            assert contents(index) == contents(fresh)
+        finally:
+            index.close()
+            fresh.close()

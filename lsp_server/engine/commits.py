@@ -66,7 +66,8 @@ class StoreWriter(Store):
                 yield generation
                 self._db.execute("COMMIT")
             except BaseException:
-                self._db.execute("ROLLBACK")
+                if self._db.in_transaction:  # a full disk ends it by itself
+                    self._db.execute("ROLLBACK")
                 raise
         except sqlite3.OperationalError as error:
             raise StoreError(explain(error, self.path)) from error

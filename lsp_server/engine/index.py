@@ -118,7 +118,8 @@ class Index:
             self.model, self.fingerprint, dim = "custom", encoder.fingerprint, encoder.dim
         self.folder = _cache_folder(self.root, self.options.cache_dir)
         self.store_path = self.folder / "index.db"
-        self._lock = filelock.FileLock(self.folder / "lock")
+        # Not bound to a thread: a pass may be begun in one and closed in another.
+        self._lock = filelock.FileLock(self.folder / "lock", thread_local=False)
         self._reader: ReadingProcess | None = None
         self._dim = dim
         self._questions = threading.Lock()  # the connection that fetches details serves one thread at a time
@@ -139,7 +140,7 @@ class Index:
         except sqlite3.DatabaseError as error:
             _log.warning("the index %s is damaged (%s) and is made anew", self.store_path, error)
         with self._writing():
-            remove(self.store_path)
+            _remove(self.store_path)
             return Store(self.store_path)
 
     def close(self) -> None:
@@ -168,7 +169,7 @@ class Index:
                 yield from self._write(plan)
             except sqlite3.DatabaseError as error:
                 _log.warning("the index %s is damaged (%s) and is made anew", self.store_path, error)
-                remove(self.store_path)
+                _remove(self.store_path)
                 yield from self._write(lambda store: plan_all(self.root, self.rules, store, self._recipe(), ()))
 
     def _write(self, plan: Callable[[Store], Plan]) -> Iterator[Progress]:
@@ -337,11 +338,15 @@ class Index:
         return self._status
 
     def changed_files(self) -> frozenset[str]:
-        """Return the files that differ from git's HEAD, none where there is no git."""
-        git = ["git", "-C", str(self.root)]
+        """Return the files that differ from git's HEAD, none where there is no git.
+
+        By plumbing that compares time stamps and never file contents: a repository's own configuration could name
+        programs that git would run (fsmonitor, filters, external diffs).
+        """
+        git = ["git", "-C", str(self.root), "-c", "core.fsmonitor=false"]
         paths: set[str] = set()
         for command in (
-            ["diff", "--name-only", "--relative", "-z", "HEAD"],
+            ["diff-index", "--name-only", "--relative", "-z", "HEAD", "--"],
             ["ls-files", "-o", "--exclude-standard", "-z"],
         ):
             try:
@@ -394,7 +399,7 @@ class Index:
         skipped_total, skipped = self._store.skipped(SKIPPED_ROWS)
         last_update = float(self._store.meta("last_update") or 0)
         symbols = int(view.alive.sum())
-        files = len(set(view.files[view.alive].tolist()))
+        files = len(np.unique(view.files[view.alive]))
         message = ""
         if last_update and not files:
             message = "No file is indexed: " + (
@@ -414,6 +419,15 @@ class Index:
             skipped=skipped,
             skipped_total=skipped_total,
         )
+
+
+def _remove(store_path: Path) -> None:
+    try:
+        remove(store_path)
+    except OSError as error:  # Windows keeps a file that another process has open
+        raise StoreError(
+            f"{store_path} is damaged and in use. Close other editors on this folder, then try again."
+        ) from error
 
 
 def _hit(details: Details) -> Hit:

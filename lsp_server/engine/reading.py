@@ -22,6 +22,7 @@ from pathlib import Path
 
 from lsp_server.engine.commits import FileRecord, SymbolRecord
 from lsp_server.engine.files import Rules, Unreadable, read
+from lsp_server.engine.notebooks import extract_notebook
 from lsp_server.engine.symbols import Symbol, extract
 from lsp_server.engine.text import RECIPE, bag_of_words, describe, squeeze, text_hash
 
@@ -69,7 +70,7 @@ def read_record(root: Path, rules: Rules, wanted: Wanted) -> FileRecord | Left:
     )
     if source.content_hash == wanted.content_hash:
         return record
-    extraction = extract(source)
+    extraction = extract_notebook(source) if source.language == "jupyter" else extract(source)
     records = tuple(_symbol_record(symbol, source.path) for symbol in extraction.symbols)
     return replace(record, note=extraction.note, symbols=records)
 

@@ -78,6 +78,7 @@ class Store:
         self.path = path
         try:
             self._db = open_database(path)
+            self._db.create_function("lower", 1, str.lower, deterministic=True)  # SQLite's own knows ASCII alone
         except sqlite3.DatabaseError as error:
             if isinstance(error, sqlite3.OperationalError):  # locked, full, no permission: the file may be sound
                 raise StoreError(explain(error, path)) from error
@@ -107,7 +108,8 @@ class Store:
         try:
             yield
         finally:
-            self._db.execute("ROLLBACK")
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
 
     def known_files(self) -> dict[str, KnownFile]:
         """Return every stored file by its path."""
@@ -176,13 +178,16 @@ class Store:
         return [(row[0], tuple(json.loads(row[1]))) for row in rows]
 
     def literal(self, phrase: str) -> set[int]:
-        """Return the symbols in whose name, documentation or code `phrase` stands, letter case aside."""
-        tokens = [token for token in "".join(c if c.isalnum() else " " for c in phrase).split() if "\0" not in token]
+        """Return the symbols in whose name, documentation or code `phrase` stands, letter case aside.
+
+        It begins where a word begins; its last word may be the beginning of a longer one.
+        """
+        tokens = "".join(c if c.isalnum() else " " for c in phrase).split()
         where = "(instr(lower(name), ?1) OR instr(lower(doc), ?1) OR instr(lower(code), ?1))"
         if not tokens:
             rows = self._db.execute(f"SELECT rowid FROM words WHERE {where}", (phrase.lower(),))
         else:
-            match = '"' + " ".join(tokens) + '" *'  # the last word may be the beginning of a longer one
+            match = '"' + " ".join(tokens) + '" *'
             rows = self._db.execute(
                 f"SELECT rowid FROM words WHERE words MATCH ?2 AND {where}", (phrase.lower(), match)
             )

@@ -19,6 +19,7 @@ import numpy as np
 
 from lsp_server.engine.commits import FileRecord, StoreWriter
 from lsp_server.engine.encoder import Encoder
+from lsp_server.engine.errors import EngineError
 from lsp_server.engine.files import FileEntry, Rules, Walk, walk, walk_paths
 from lsp_server.engine.reading import Left, ReadingProcess, Wanted
 from lsp_server.engine.store import KnownFile, Store, in_scope
@@ -147,8 +148,12 @@ class Pass:
         try:
             yield from self._work()
             self._finish(plan)
-            if self._trouble is not None:
+            if isinstance(self._trouble, EngineError):
                 raise self._trouble
+            if self._trouble is not None:
+                raise EngineError(
+                    f"Indexing stopped: {self._trouble}. What is indexed stays; try again."
+                ) from self._trouble
             yield from self._build_graph()
             yield self._progress("done", "")
         finally:
@@ -276,11 +281,11 @@ class Pass:
         live = np.fromiter((vector.id for vector in vectors), np.int64, len(vectors))
         if not vectors or not graph_is_stale(graph_ids(path, self._model), live):
             return
-        yield self._progress("graph", "")
         table = VectorTable(len(vectors[0].data))
         table.extend(live, (vector.scale for vector in vectors), (vector.data for vector in vectors))
         try:
-            build_graph(path, table, self._model, self._threads)
+            for _ in build_graph(path, table, self._model, self._threads):
+                yield self._progress("graph", "")
         except (OSError, RuntimeError) as error:
             _log.warning("the graph could not be made (%s): searches are exact scans", error)
 

@@ -5,10 +5,11 @@ the stored vectors again. The graph is a file that can be lost at any time: it i
 changed while it is searched, and made anew by whoever writes the index. Knows neither symbols nor SQL.
 """
 
+import contextlib
 import json
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 from pathlib import Path
 from types import ModuleType
@@ -26,6 +27,7 @@ GRAPH_LINKS = 16  # hnswlib's M; 32 gains .015 recall for 8 % more memory, 8 los
 GRAPH_CONSTRUCTION = 200  # hnswlib's ef_construction; 100 loses .02 to .03 recall
 GRAPH_TAIL = 5_000  # vectors not in the graph are scanned: 0.25 ms for these
 GRAPH_DELETED = 1 / 3  # dead nodes lengthen every search: from this share on the graph is made anew
+BUILD_ROWS = 1_024  # added to a graph between two chances to stop: 0.3 s
 FORMAT = 1
 
 _log = logging.getLogger(__name__)
@@ -135,7 +137,17 @@ def load_hnswlib() -> ModuleType | None:
 
 
 def load_graph(path: Path, model: str, dim: int, candidates: int) -> Graph | None:
-    """Read the graph at `path` that was made for `model`; None when there is none or it is not what was saved.
+    """Read the graph at `path` that was made for `model`; None when there is none or it is not what was saved."""
+    loaded = _load(path, model, dim, room=0)
+    if loaded is None:
+        return None
+    index, ids = loaded
+    index.set_ef(search_width(len(ids), candidates))  # a loaded index has hnswlib's default of 10
+    return Graph(index, ids)
+
+
+def _load(path: Path, model: str, dim: int, room: int) -> "tuple[hnswlib.Index, Integers] | None":
+    """Read a graph with room for so many more nodes.
 
     hnswlib loads damaged files and wrong dimensions without complaint and crashes later, so its file is only opened
     when size and digest are those written down beside it.
@@ -145,7 +157,7 @@ def load_graph(path: Path, model: str, dim: int, candidates: int) -> Graph | Non
         wanted = {"format": FORMAT, "model": model, "dim": dim}
         if not isinstance(header, dict) or {key: header.get(key) for key in wanted} != wanted:
             return None
-        ids = np.frombuffer(bytes.fromhex(header["ids"]), np.int64) if header.get("ids") else np.zeros(0, np.int64)
+        ids = np.frombuffer(bytes.fromhex(header["ids"]), np.int64)
         data = path.with_name(str(header["file"]))
         if data.parent != path.parent or _digest(data) != header["digest"]:
             raise ValueError("its digest is not the one written down")
@@ -160,59 +172,69 @@ def load_graph(path: Path, model: str, dim: int, candidates: int) -> Graph | Non
     # Always a fresh object: loading into a used one that fails leaves it broken.
     index = hnswlib.Index(space="ip", dim=dim)
     try:
-        index.load_index(str(data))
+        index.load_index(str(data), max_elements=len(ids) + room)
     except RuntimeError as error:
         _log.warning("the graph %s cannot be read (%s) and is made anew", path, error)
         return None
-    index.set_ef(search_width(len(ids), candidates))  # a loaded index has hnswlib's default of 10
-    return Graph(index, ids)
+    return index, ids
 
 
 def graph_is_stale(graph_ids: Integers, live_ids: Integers) -> bool:
     """Return whether a graph of `graph_ids` should be made anew for the vectors `live_ids` (both int64, distinct)."""
     if len(live_ids) < GRAPH_MINIMUM:
         return False
-    shared = len(np.intersect1d(graph_ids, live_ids, assume_unique=True))
-    return len(live_ids) - shared > GRAPH_TAIL or len(graph_ids) - shared > GRAPH_DELETED * len(graph_ids)
+    dead = _dead(graph_ids, live_ids)
+    missing = len(live_ids) - (len(graph_ids) - dead)
+    return missing > GRAPH_TAIL or dead > GRAPH_DELETED * len(graph_ids)
 
 
-def build_graph(path: Path, table: VectorTable, model: str, threads: int) -> bool:
-    """Make the graph of all rows of `table` and put it at `path`; False when hnswlib is not there.
+def _dead(graph_ids: Integers, live_ids: Integers) -> int:
+    return len(graph_ids) - len(np.intersect1d(graph_ids, live_ids, assume_unique=True))
 
-    Raises OSError when it could not be written (hnswlib itself says nothing on a full disk); the old one then stands.
+
+def build_graph(path: Path, table: VectorTable, model: str, threads: int) -> Iterator[int]:
+    """Bring the graph at `path` up to the rows of `table`: the one there grows, unless too much of it is dead.
+
+    Yields the number of nodes after each step, so that it can be stopped: the old graph then stands. Yields nothing
+    where hnswlib is missing. Raises OSError when it could not be written (hnswlib itself is silent on a full disk).
     """
     hnswlib = load_hnswlib()
     if hnswlib is None:
-        return False
-    order = np.argsort(table.ids(), kind="stable")
-    ids = table.ids()[order]
-    index = hnswlib.Index(space="ip", dim=table.dim)
-    index.init_index(max_elements=len(ids), M=GRAPH_LINKS, ef_construction=GRAPH_CONSTRUCTION, random_seed=1)
-    for start in range(0, len(ids), SCAN_ROWS):
-        rows = order[start : start + SCAN_ROWS]
-        index.add_items(table.floats(rows), table.ids()[rows], num_threads=threads)
+        return
+    live = table.ids()
+    old = _load(path, model, table.dim, room=len(live))
+    if old is not None and _dead(old[1], live) <= GRAPH_DELETED * len(old[1]):
+        index, held = old
+    else:
+        index, held = hnswlib.Index(space="ip", dim=table.dim), np.zeros(0, np.int64)
+        index.init_index(max_elements=len(live), M=GRAPH_LINKS, ef_construction=GRAPH_CONSTRUCTION, random_seed=1)
+    index.set_ef(GRAPH_CONSTRUCTION)
+    order = np.argsort(live, kind="stable")
+    new = order[~np.isin(live[order], held)]
+    for start in range(0, len(new), BUILD_ROWS):
+        rows = new[start : start + BUILD_ROWS]
+        index.add_items(table.floats(rows), live[rows], num_threads=threads)
+        yield len(held) + start + len(rows)
+    _save(path, index, np.union1d(held, live[new]), model, table.dim)
+
+
+def _save(path: Path, index: "hnswlib.Index", ids: Integers, model: str, dim: int) -> None:
+    """Put a graph beside the old one, and then in its place."""
     name = f"{path.stem}-{os.urandom(6).hex()}{path.suffix}"
     data = path.with_name(name)
     try:
         index.save_index(str(data))
         if not data.exists() or data.stat().st_size != index.index_file_size():
             raise OSError(f"{data} could not be written whole: is the disk full?")
-        header = {
-            "format": FORMAT,
-            "model": model,
-            "dim": table.dim,
-            "file": name,
-            "digest": _digest(data),
-            "ids": ids.tobytes().hex(),
-        }
-        _replace(path.with_suffix(".json"), json.dumps(header))
+        header = {"format": FORMAT, "model": model, "dim": dim, "file": name, "digest": _digest(data)}
+        _replace(path.with_suffix(".json"), json.dumps(header | {"ids": ids.tobytes().hex()}))
     except BaseException:
         data.unlink(missing_ok=True)
         raise
     for old in path.parent.glob(f"{path.stem}-*"):
         if old.name != name:
-            old.unlink(missing_ok=True)
-    return True
+            with contextlib.suppress(OSError):  # Windows: a reader is loading it; the next build tries again
+                old.unlink(missing_ok=True)
 
 
 def graph_ids(path: Path, model: str) -> Integers:

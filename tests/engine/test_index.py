@@ -108,7 +108,9 @@ def test_a_file_in_no_known_language_is_found(make_index: MakeIndex) -> None:
         ({"include": ("tests/**",)}, ["test_total_price"]),
     ],
 )
-def test_filters_leave_what_fits_in_any_rank(make_index: MakeIndex, filters: dict[str, object], expected: list[str]) -> None:
+def test_filters_leave_what_fits_in_any_rank(
+    make_index: MakeIndex, filters: dict[str, object], expected: list[str]
+) -> None:
     assert names(make_index(SHOP), "price retry", **filters)[:1] == expected
 
 
@@ -148,7 +150,9 @@ def test_changed_files_are_those_that_differ_from_head(make_index: MakeIndex, tm
     git = ["git", "-C", str(tmp_path / "workspace"), "-c", "user.name=A", "-c", "user.email=a@example.org"]
     for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "first"]):
         subprocess.run([*git, *command], check=True, timeout=30)
-    write_workspace(index.root, "//- shop/price.py\ndef discount(price):\n    return price / 2\n//- new.py\nprice = 1\n")
+    write_workspace(
+        index.root, "//- shop/price.py\ndef discount(price):\n    return price / 2\n//- new.py\nprice = 1\n"
+    )
     index = make_index()
     found = index.search(Query("changed: price", limit=50)).hits
     assert {hit.path for hit in found} == {"shop/price.py", "new.py"}

@@ -8,7 +8,9 @@ from lsp_server.engine.query import NO_LIMIT_WORDS, Query, parse, path_matcher
 
 
 def test_filter_tokens_leave_the_words() -> None:
-    question = parse(Query("kind:function retry lang:py path:src/** uploads -path:tests/** in:lib name:parse* open: changed:"))
+    question = parse(
+        Query("kind:function retry lang:py path:src/** uploads -path:tests/** in:lib name:parse* open: changed:")
+    )
     assert question.words == "retry uploads"
     assert question.query.kinds == {"function"}
     assert question.query.languages == {"python"}
@@ -25,7 +27,9 @@ def test_tokens_add_to_the_filters_beside() -> None:
     assert question.query.include == ("a/**",)
 
 
-@pytest.mark.parametrize("text", ["kind:wizard", "lang:klingon", "changed:yes", "-kind:class", "in:", "path:", "std::move", "a:b"])
+@pytest.mark.parametrize(
+    "text", ["kind:wizard", "lang:klingon", "changed:yes", "-kind:class", "in:", "path:", "std::move", "a:b"]
+)
 def test_what_is_no_token_stays(text: str) -> None:
     assert parse(Query(f"x {text} y")).words == f"x {text} y"
 
@@ -61,7 +65,12 @@ def test_identifiers(text: str, names: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize(
     ("text", "asked"),
-    [("tests for the parser", True), ("test that cookies expire", True), ("the test client", False), ("mock a request", False)],
+    [
+        ("tests for the parser", True),
+        ("test that cookies expire", True),
+        ("the test client", False),
+        ("mock a request", False),
+    ],
 )
 def test_who_asks_for_tests(text: str, asked: bool) -> None:
     assert parse(Query(text)).asks_for_tests == asked

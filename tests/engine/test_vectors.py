@@ -37,6 +37,11 @@ def table_of(points: Floats, first_id: int = 1) -> VectorTable:
     return table
 
 
+def build(path: Path, table: VectorTable, threads: int = 2) -> int:
+    """Build to the end; return the number of nodes."""
+    return max(build_graph(path, table, MODEL, threads), default=0)
+
+
 @pytest.fixture(scope="module")
 def points() -> Floats:
     return clustered(2_000)
@@ -45,7 +50,7 @@ def points() -> Floats:
 @pytest.fixture
 def built(tmp_path: Path, points: Floats) -> Path:
     path = tmp_path / "graph.hnsw"
-    assert build_graph(path, table_of(points), MODEL, threads=2)
+    assert build(path, table_of(points)) == len(points)
     return path
 
 
@@ -105,7 +110,7 @@ def recall(graph: Graph, table: VectorTable, questions: Floats, count: int = 50)
 def test_the_graph_finds_what_the_exact_scan_finds(tmp_path: Path, count: int) -> None:
     points = clustered(count)
     table = table_of(points)
-    assert build_graph(tmp_path / "graph.hnsw", table, MODEL, threads=2)
+    assert build(tmp_path / "graph.hnsw", table) == len(table)
     graph = load_graph(tmp_path / "graph.hnsw", MODEL, DIM, 400)
     assert graph is not None
     questions = clustered(100, seed=2)
@@ -148,7 +153,9 @@ def test_a_damaged_graph_is_not_used(built: Path, damage: str, caplog: pytest.Lo
     assert len(caplog.records) == (0 if damage == "missing" else 1)
 
 
-@pytest.mark.parametrize("header", ["", "{", "[]", "null", '{"format": 1}', '{"format": 1, "model": "model-1", "dim": 64, "file": 3}'])
+@pytest.mark.parametrize(
+    "header", ["", "{", "[]", "null", '{"format": 1}', '{"format": 1, "model": "model-1", "dim": 64, "file": 3}']
+)
 def test_a_damaged_header_is_not_used(built: Path, header: str) -> None:
     built.with_suffix(".json").write_text(header)
     assert load_graph(built, MODEL, DIM, 400) is None
@@ -173,7 +180,7 @@ def test_identical_vectors_do_not_hide_the_others(tmp_path: Path, points: Floats
     # The index keeps equal texts as one vector; this holds what is left: texts that differ and mean the same.
     same = np.repeat(points[:1], 500, axis=0)
     table = table_of(np.concatenate((points, same)))
-    assert build_graph(tmp_path / "graph.hnsw", table, MODEL, threads=2)
+    assert build(tmp_path / "graph.hnsw", table) == len(table)
     graph = load_graph(tmp_path / "graph.hnsw", MODEL, DIM, 400)
     assert graph is not None
     answers = [graph.nearest(points[row], 400).tolist() for row in range(1, 500)]
@@ -182,25 +189,49 @@ def test_identical_vectors_do_not_hide_the_others(tmp_path: Path, points: Floats
     assert sum(not found for found in answers) <= 100, "and it seldom leaves a question to the exact scan"
 
 
-def test_saving_to_a_full_disk_keeps_the_old_graph(built: Path, points: Floats, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_saving_to_a_full_disk_keeps_the_old_graph(
+    built: Path, points: Floats, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if not Path("/dev/full").exists():
         pytest.skip("needs /dev/full")
     # hnswlib writes to a link to /dev/full as it writes to a full disk: without a word.
     monkeypatch.setattr(os, "urandom", lambda count: b"\0" * count)
     built.with_name(f"graph-{'00' * 6}.hnsw").symlink_to("/dev/full")
     with pytest.raises(OSError, match="could not be written whole"):
-        build_graph(built, table_of(points[:100]), MODEL, threads=1)
+        build(built, table_of(points[:100]))
     assert load_graph(built, MODEL, DIM, 400) is not None
 
 
 def test_saving_into_a_missing_folder_is_an_error(tmp_path: Path, points: Floats) -> None:
     with pytest.raises(OSError):
-        build_graph(tmp_path / "gone" / "graph.hnsw", table_of(points[:10]), MODEL, threads=1)
+        build(tmp_path / "gone" / "graph.hnsw", table_of(points[:10]))
 
 
 def test_a_new_graph_leaves_no_old_file_behind(built: Path, points: Floats) -> None:
-    build_graph(built, table_of(points[:500]), MODEL, threads=1)
+    build(built, table_of(points[:500]))
     assert len(list(built.parent.glob("graph-*.hnsw"))) == 1
+
+
+def test_a_graph_grows_until_too_much_of_it_is_dead(built: Path, points: Floats) -> None:
+    more = clustered(600, seed=3)
+    table = table_of(np.concatenate((points, more)))
+    steps = list(build_graph(built, table, MODEL, threads=1))
+    assert steps == [2_600], "only what is new was added"
+    graph = load_graph(built, MODEL, DIM, 400)
+    assert graph is not None
+    found = [graph.nearest(more[row], 1).tolist() == [2_001 + row] for row in range(len(more))]
+    assert sum(found) >= 594
+    survivors = table_of(points[1_500:], first_id=1_501)
+    assert build(built, survivors) == 500, "made anew"
+    assert graph_ids(built, MODEL).tolist() == list(range(1_501, 2_001))
+
+
+def test_a_build_that_is_stopped_leaves_the_old_graph(built: Path) -> None:
+    steps = build_graph(built, table_of(clustered(5_000, seed=4)), MODEL, threads=1)
+    next(steps)
+    steps.close()
+    assert len(graph_ids(built, MODEL)) == 2_000
+    assert len(list(built.parent.iterdir())) == 2
 
 
 def test_when_a_graph_is_stale(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -221,7 +252,7 @@ def test_without_hnswlib_there_is_no_graph(tmp_path: Path) -> None:
         "from pathlib import Path; import numpy as np\n"
         "from lsp_server.engine.vectors import VectorTable, build_graph, load_graph\n"
         f"path = Path({str(tmp_path)!r}) / 'graph.hnsw'\n"
-        "print(build_graph(path, VectorTable(8), 'm', 1), load_graph(path, 'm', 8, 10))"
+        "print(list(build_graph(path, VectorTable(8), 'm', 1)), load_graph(path, 'm', 8, 10))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
-    assert done.stdout.split() == ["False", "None"]
+    assert done.stdout.split() == ["[]", "None"]

@@ -91,7 +91,13 @@ def test_nothing_is_found_in_nothing() -> None:
 
 def test_the_text_says_what_a_symbol_is() -> None:
     text = describe(
-        symbol("retryUpload", "def retryUpload():\n    send( again )", "Try again.\n\nAt most twice.", "net.Client", ("onDone",)),
+        symbol(
+            "retryUpload",
+            "def retryUpload():\n    send( again )",
+            "Try again.\n\nAt most twice.",
+            "net.Client",
+            ("onDone",),
+        ),
         "src/net/upload_client.py",
     )
     assert text == (

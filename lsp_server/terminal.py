@@ -77,11 +77,14 @@ class Meter:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._marks: deque[tuple[float, int]] = deque()
+        self._before = 0  # texts that an earlier run left to be embedded
 
     def line(self, progress: "Progress", bar: str = "") -> str:
         """Return the line for `progress`; `bar` holds the characters of a bar (full, empty), "" for none."""
         now = self._clock()
         self._marks.append((now, progress.texts_done))
+        if not progress.files_done:
+            self._before = progress.texts_total
         while now - self._marks[0][0] > RATE_SECONDS:
             self._marks.popleft()
         if progress.phase == "scan":
@@ -93,7 +96,7 @@ class Meter:
         return self._embedding(progress, bar)
 
     def _embedding(self, progress: "Progress", bar: str) -> str:
-        total = expected_texts(progress)
+        total = self._before + expected_texts(progress, self._before)
         share = min(1.0, progress.texts_done / total)
         parts = [f"{share:4.0%}", f"{progress.texts_done:,} of {total:,} symbols"]
         if bar:
@@ -110,11 +113,10 @@ class Meter:
         return (after - before) / (last - first) if last - first >= 0.5 else 0.0
 
 
-def expected_texts(progress: "Progress") -> int:
-    """Return how many texts there will be once all files are read, judged by those read so far."""
-    if not 0 < progress.files_done < progress.files_total:
-        return progress.texts_total
-    return progress.texts_total * progress.files_total // progress.files_done
+def expected_texts(progress: "Progress", before: int) -> int:
+    """Return how many texts the files of a pass hold, judged by those read so far; `before` are not from them."""
+    texts = progress.texts_total - before
+    return texts * progress.files_total // progress.files_done if progress.files_done else texts
 
 
 def duration(seconds: float) -> str:

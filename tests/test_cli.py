@@ -526,8 +526,12 @@ def test_the_rate_forgets_what_was_long_ago():
 
 
 def test_unread_files_count_in_the_time_left():
-    assert expected_texts(Progress("read", 10, 40, texts_done=5, texts_total=100)) == 400
-    assert expected_texts(Progress("embed", 40, 40, texts_done=5, texts_total=100)) == 100
+    assert expected_texts(Progress("read", 10, 40, texts_done=5, texts_total=100), 0) == 400
+    assert expected_texts(Progress("embed", 40, 40, texts_done=5, texts_total=100), 0) == 100
+    meter = Meter()
+    meter.line(Progress("scan", texts_total=0))
+    meter.line(Progress("read", 0, 40, texts_total=1000))  # left by a run that was stopped
+    assert "of 1,400 symbols" in meter.line(Progress("read", 10, 40, texts_total=1100))
 
 
 def test_words_on_a_terminal():

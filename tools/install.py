@@ -9,6 +9,7 @@ process elsewhere), and where it cannot be built everything works without it.
 """
 
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -52,10 +53,14 @@ def make_environment(folder: Path) -> bool:
 
 
 def requirements(extras: list[str]) -> list[str]:
-    """Return the requirements of the program and of its extras."""
+    """Return the requirements of the program and of its extras, and of the extras that those name."""
     project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    optional = project.get("optional-dependencies", {})
-    return [*project["dependencies"], *(line for extra in extras for line in optional[extra])]
+    lines = list(project["dependencies"])
+    for extra in extras:
+        for line in project["optional-dependencies"][extra]:
+            own = re.fullmatch(rf"{re.escape(project['name'])}\[([\w,-]+)\]", line)
+            lines += requirements(own[1].split(","))[len(project["dependencies"]) :] if own else [line]
+    return lines
 
 
 def build_compiled(python: Path, lines: list[str]) -> None:

@@ -41,12 +41,12 @@ class Agenda:
         self._paths.update(dict.fromkeys(paths))
         if len(self._paths) > MANY_PATHS or "" in self._paths:
             self.add_all(tuple(self._paths)[:MANY_PATHS])
+            self._paths.clear()
 
     def add_all(self, first: Iterable[str] = ()) -> None:
         """Have everything looked at, the paths `first` before the rest."""
         self._whole = True
         self._first = tuple(path for path in first if path) or self._first
-        self._paths.clear()
 
     def take(self) -> list[Job]:
         """Hand out what waits. A second look at everything waits until the first has ended."""

@@ -16,7 +16,7 @@ from pygls.lsp.server import LanguageServer
 
 from lsp_server.background import Batched
 from lsp_server.folder import Folder
-from lsp_server.protocol import INDEX_STATUS, State
+from lsp_server.protocol import INDEX_STATUS, SemanticIndexResult, State
 from lsp_server.workspace import Workspace
 
 STATUS_SECONDS = 0.5  # between notifications while figures change
@@ -35,6 +35,7 @@ class Announcer:
         self._told: dict[Folder, State] = {}
         self._bars: dict[Folder, Bar] = {}
         self._is_silent = False
+        self._sent: SemanticIndexResult = {"folders": []}
         self._figures = Batched(self._send_figures, STATUS_SECONDS, STATUS_SECONDS)
 
     def tell(self, folder: Folder) -> None:
@@ -45,13 +46,13 @@ class Announcer:
                 bar.end()
             self._send()
             return
+        if _knows_bars(self._server.client_capabilities):
+            self._show_bar(folder)
         if self._told.get(folder) != folder.state:
             self._told[folder] = folder.state
             self._send()
         else:
             self._figures.ask()
-        if _knows_bars(self._server.client_capabilities):
-            self._show_bar(folder)
 
     def folder_of(self, token: int | str) -> Folder | None:
         """Return the folder whose bar has this token."""
@@ -63,11 +64,13 @@ class Announcer:
         await self._figures.close()
 
     async def _send_figures(self) -> None:
-        self._send()
+        if self._workspace.status() != self._sent:
+            self._send()
 
     def _send(self) -> None:
         if not self._is_silent:
-            self._server.protocol.notify(INDEX_STATUS, self._workspace.status())
+            self._sent = self._workspace.status()
+            self._server.protocol.notify(INDEX_STATUS, self._sent)
 
     def _show_bar(self, folder: Folder) -> None:
         bar = self._bars.get(folder)

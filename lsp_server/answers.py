@@ -48,7 +48,7 @@ from lsp_server.protocol import (
 from lsp_server.workspace import Workspace
 
 THREADS = 4  # that search: a new question need not wait for one that nobody wants any more
-KEPT_TEXTS = 64  # files whose lines are kept, to count columns where lines are not ASCII
+KEPT_TEXTS = 256  # files whose lines are kept, to count columns where lines are not ASCII
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")

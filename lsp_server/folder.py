@@ -29,7 +29,6 @@ DEBOUNCE_SECONDS = 0.05  # "save all" and a formatter's second save come as one
 STORM_SECONDS = 1.0  # between batches that follow each other closely, so that a look at the whole gets its turn
 CATCH_UP_SECONDS = 0.25  # between catch-ups while commits keep coming
 FOLLOW_SECONDS = 1.0  # between looks at what another process writes, and tries to write ourselves
-STALE_SECONDS = 1.0  # an index not looked at for so long may have been written by another process
 SCAN_SECONDS = 30.0  # at least, between looks at all time stamps while somebody works in the folder,
 SCAN_SHARE = 50  # and so many times as long as the last look took: looking costs 2 % of one core at most
 
@@ -67,8 +66,8 @@ class Folder:
         self._checking = False  # what is under way only makes sure that nothing was missed
         self._news = self._seen = 0  # commits and ends that were reported, and those that we caught up with
         self._generation = -1
-        self._model_asked = False
-        self._caught_up = self._sent = 0.0
+        self._model_asked = self._is_closed = False
+        self._sent = 0.0
         self._scan_began = self._scan_ended = 0.0
         self._sending = Batched(self._send, 0.0, DEBOUNCE_SECONDS)
         self._catching_up = Batched(self._catch_up, CATCH_UP_SECONDS)
@@ -136,11 +135,15 @@ class Folder:
         """Open the index, answer from what is there, and have everything looked at, the paths `first` first."""
         options = self._settings.options()
         try:
-            self.index = await self._apart(lambda: _open_index(Path(self.path), options))
+            index = await self._apart(lambda: _open_index(Path(self.path), options))
         except EngineError as error:
             self._trouble = str(error)
             self._tell(self)
             return
+        if self._is_closed:  # while it was being opened
+            index.close()
+            return
+        self.index = index
         level = logging.getLogger().getEffectiveLevel()
         self._indexer = IndexerProcess(
             {"root": str(self.index.root), "options": asdict(options), "level": level}, self._hear
@@ -166,9 +169,8 @@ class Folder:
 
     def used(self) -> None:
         """Note that somebody works here: what other processes wrote is read, and missed changes are looked for."""
+        self._catching_up.ask()
         now = time.monotonic()
-        if now - self._caught_up > STALE_SECONDS:
-            self._catching_up.ask()
         pause = max(SCAN_SECONDS, SCAN_SHARE * (self._scan_ended - self._scan_began))
         if self.state == "ready" and now - self._scan_ended > pause:
             self._agenda.add_all()
@@ -201,6 +203,7 @@ class Folder:
 
     async def close(self) -> None:
         """Let go of everything."""
+        self._is_closed = True
         if self._following is not None:
             self._following.cancel()
         await self._sending.close()
@@ -297,7 +300,6 @@ class Folder:
             await self._apart(self.index.catch_up)
         except EngineError as error:
             self._trouble = str(error)
-        self._caught_up = time.monotonic()
         self._seen = news
         self._load_model()
         if not self._agenda.running and not self._agenda.is_waiting and self._seen == self._news:

@@ -14,6 +14,7 @@ import json
 import logging
 import os
 import queue
+import re
 import threading
 from collections.abc import Callable, Generator
 from typing import Any, BinaryIO
@@ -139,7 +140,9 @@ class Protocol(LanguageServerProtocol):
 
     def _refuse(self, msg_id: int | str | None, error: JsonRpcException) -> None:
         _log.warning("refused: %s", error.message)
-        self._send_data(types.ResponseErrorMessage(id=msg_id, error=error.to_response_error()))
+        # Plain JSON: lsprotocol would leave out an id of null, which JSON-RPC wants to be there.
+        answer = {"code": error.code, "message": error.message}
+        self._send_data({"jsonrpc": self.VERSION, "id": msg_id, "error": answer})
 
     def _send_handler_result(self, future: Any, *, msg_id: int | str) -> None:  # noqa: ANN401 - two kinds of future
         """Send the one answer of a request. Unlike that of pygls, it shows no traceback to the user."""
@@ -177,9 +180,14 @@ def _explained(error: JsonRpcException) -> JsonRpcException:
     cause = error.__cause__
     if cause is None:
         return error
-    reasons = (reason.replace("$.params.", "").replace("$.", "") for reason in transform_error(cause))
-    fields = (f"{field}: {trouble}" for trouble, _, field in (reason.partition(" @ ") for reason in reasons))
-    return JsonRpcInvalidParams("; ".join(fields))
+    reasons = (reason.partition(" @ ") for reason in transform_error(cause))
+    return JsonRpcInvalidParams("; ".join(f"{_wire_name(field)}: {trouble}" for trouble, _, field in reasons))
+
+
+def _wire_name(field: str) -> str:
+    """Turn the converter's name of a field into that of the wire: "$.params.text_document" into "textDocument"."""
+    name = field.removeprefix("$.").removeprefix("params.")
+    return re.sub(r"_([a-z])", lambda found: found.group(1).upper(), name)
 
 
 # ---- reading and writing

@@ -24,9 +24,10 @@
     ((text) @name . (_) . (text) @name)
   ] . (end_tag)) @section
   (#match? @_tag "^[hH][1-6]$"))
-; In a section that is found by its id, the heading is only its first line.
+; In a section that is found by its id, the heading is only its first line. (Attributes are looked at in the first places
+; only: a pattern that goes on behind any attribute is cubic in their number.)
 ((element
-  (start_tag (tag_name) @_section (attribute (attribute_name) @_attribute))
+  (start_tag . (tag_name) @_section . (attribute)? . (attribute (attribute_name) @_attribute))
   . (element (start_tag (tag_name) @_tag) . (_) @name) @section @minor)
   (#match? @_section "^(section|article|aside)$") (#eq? @_attribute "id") (#match? @_tag "^[hH][1-6]$"))
 
@@ -38,23 +39,23 @@
 ; The action of a form, the name of a slot; an id is better than both.
 ((element
   (start_tag
-    (tag_name) @_tag
-    (attribute
+    . (tag_name) @_tag . (attribute)? . (attribute)? . (attribute)?
+    . (attribute
       (attribute_name) @_attribute
       [(attribute_value) @name (quoted_attribute_value (attribute_value) @name)]))
   . (_) @body) @element @minor
   (#match? @_tag "^(form|template|dialog)$") (#match? @_attribute "^(action|name|aria-label)$"))
 ((element
   (start_tag
-    (tag_name) @_tag
-    (attribute
+    . (tag_name) @_tag . (attribute)? . (attribute)? . (attribute)?
+    . (attribute
       (attribute_name) @_attribute
       [(attribute_value) @name (quoted_attribute_value (attribute_value) @name)]))
   . (_) @body) @element @minor
   (#match? @_tag "^(section|article|aside|nav|header|footer|form|fieldset|dialog|template|table|details|figure|\\w+-[-\\w]+)$")
   (#eq? @_attribute "id"))
 ((script_element
-  (start_tag (attribute
+  (start_tag . (tag_name) . (attribute)? . (attribute
     (attribute_name) @_attribute
     [(attribute_value) @name (quoted_attribute_value (attribute_value) @name)]))
   (raw_text) @body) @element @minor

@@ -761,7 +761,7 @@ DOCS = [
     ("ruby", ":migrate", "Makes the tables"),
 ]
 BODIES = [
-    ("csharp", "operator +", "=> a;"),
+    ("csharp", "ReadAsync", '[Obsolete("old")]\n{\n        return 1;\n    }'),
     ("dart", "add", "{\n  return a + b;\n}"),
     ("elixir", "add", "@spec add(integer, integer) :: integer\ndo\n    a + b\n  end\n  def add(:none, _), do: 1"),
     ("json", "commands", '[\n      { "command": "a" }\n    ]'),

@@ -20,7 +20,7 @@ from lsp_server.engine.vectors import GRAPH_MINIMUM, Graph, VectorTable, load_gr
 from lsp_server.engine.words import Words
 
 DEAD_SHARE = 1 / 3  # of rows; from then on reading afresh costs less than carrying them along
-GRAPH_CANDIDATES = 400  # how many the graph is asked for at most times
+GRAPH_CANDIDATES = 200  # how many the graph is asked for: as many as ranking takes
 
 _log = logging.getLogger(__name__)
 KIND_NAMES = tuple(sorted(KINDS))

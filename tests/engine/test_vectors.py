@@ -101,7 +101,7 @@ def recall(graph: Graph, table: VectorTable, questions: Floats, count: int = 50)
     shares = []
     for question in questions:
         exact = set(table.ids()[np.argsort(-table.scan(question))[:count]].tolist())
-        shares.append(len(exact & set(graph.nearest(question, 400).tolist())) / count)
+        shares.append(len(exact & set(graph.nearest(question, 200).tolist())) / count)
     return float(np.mean(shares))
 
 
@@ -111,7 +111,7 @@ def test_the_graph_finds_what_the_exact_scan_finds(tmp_path: Path, count: int) -
     points = clustered(count)
     table = table_of(points)
     assert build(tmp_path / "graph.hnsw", table) == len(table)
-    graph = load_graph(tmp_path / "graph.hnsw", MODEL, DIM, 400)
+    graph = load_graph(tmp_path / "graph.hnsw", MODEL, DIM, 200)
     assert graph is not None
     questions = clustered(100, seed=2)
     near = points[:100] + 0.3 * questions
@@ -120,7 +120,7 @@ def test_the_graph_finds_what_the_exact_scan_finds(tmp_path: Path, count: int) -
 
 
 def test_a_graph_comes_back_as_it_was_saved(built: Path, points: Floats) -> None:
-    graph = load_graph(built, MODEL, DIM, 400)
+    graph = load_graph(built, MODEL, DIM, 200)
     assert graph is not None
     assert graph.nearest(points[41], 1).tolist() == [42]
     assert len(graph.nearest(points[0], 10_000)) == len(points)  # never more than there are
@@ -149,7 +149,7 @@ def test_a_damaged_graph_is_not_used(built: Path, damage: str, caplog: pytest.Lo
             file.write_bytes(content + b"\0")
         case "foreign":
             file.write_bytes(b"SQLite format 3\0")
-    assert load_graph(built, MODEL, DIM, 400) is None
+    assert load_graph(built, MODEL, DIM, 200) is None
     assert len(caplog.records) == (0 if damage == "missing" else 1)
 
 
@@ -158,7 +158,7 @@ def test_a_damaged_graph_is_not_used(built: Path, damage: str, caplog: pytest.Lo
 )
 def test_a_damaged_header_is_not_used(built: Path, header: str) -> None:
     built.with_suffix(".json").write_text(header)
-    assert load_graph(built, MODEL, DIM, 400) is None
+    assert load_graph(built, MODEL, DIM, 200) is None
     assert len(graph_ids(built, MODEL)) == 0
 
 
@@ -168,11 +168,11 @@ def test_a_header_cannot_lead_out_of_its_folder(built: Path, tmp_path: Path) -> 
     outside.mkdir()
     shutil.copy(data_file(built), outside / "graph")
     built.with_suffix(".json").write_text(json.dumps(header | {"file": "elsewhere/graph"}))
-    assert load_graph(built, MODEL, DIM, 400) is None
+    assert load_graph(built, MODEL, DIM, 200) is None
 
 
 def test_a_graph_of_another_model_or_dimension_is_not_used(built: Path) -> None:
-    assert load_graph(built, "model-2", DIM, 400) is None
+    assert load_graph(built, "model-2", DIM, 200) is None
     assert load_graph(built, MODEL, DIM * 2, 400) is None
 
 
@@ -181,9 +181,9 @@ def test_identical_vectors_do_not_hide_the_others(tmp_path: Path, points: Floats
     same = np.repeat(points[:1], 500, axis=0)
     table = table_of(np.concatenate((points, same)))
     assert build(tmp_path / "graph.hnsw", table) == len(table)
-    graph = load_graph(tmp_path / "graph.hnsw", MODEL, DIM, 400)
+    graph = load_graph(tmp_path / "graph.hnsw", MODEL, DIM, 200)
     assert graph is not None
-    answers = [graph.nearest(points[row], 400).tolist() for row in range(1, 500)]
+    answers = [graph.nearest(points[row], 200).tolist() for row in range(1, 500)]
     missed = [row for row, found in enumerate(answers, 1) if found and found[0] != row + 1]
     assert len(missed) <= 10, "where the graph answers, it is right"
     assert sum(not found for found in answers) <= 100, "and it seldom leaves a question to the exact scan"
@@ -199,7 +199,7 @@ def test_saving_to_a_full_disk_keeps_the_old_graph(
     built.with_name(f"graph-{'00' * 6}.hnsw").symlink_to("/dev/full")
     with pytest.raises(OSError, match="could not be written whole"):
         build(built, table_of(points[:100]))
-    assert load_graph(built, MODEL, DIM, 400) is not None
+    assert load_graph(built, MODEL, DIM, 200) is not None
 
 
 def test_saving_into_a_missing_folder_is_an_error(tmp_path: Path, points: Floats) -> None:
@@ -217,7 +217,7 @@ def test_a_graph_grows_until_too_much_of_it_is_dead(built: Path, points: Floats)
     table = table_of(np.concatenate((points, more)))
     steps = list(build_graph(built, table, MODEL, threads=1))
     assert steps == [2_600], "only what is new was added"
-    graph = load_graph(built, MODEL, DIM, 400)
+    graph = load_graph(built, MODEL, DIM, 200)
     assert graph is not None
     found = [graph.nearest(more[row], 1).tolist() == [2_001 + row] for row in range(len(more))]
     assert sum(found) >= 594

@@ -66,7 +66,7 @@ class Lines:
 
 def split_lines(data: bytes) -> Lines:
     """Find the lines of a text."""
-    starts = [0, *(found.end() for found in _LINE_END.finditer(data))]
+    starts = [0, *map(re.Match.end, _LINE_END.finditer(data))]
     continuations = [] if data.isascii() else list(compress(range(len(data)), data.translate(_CONTINUATION)))
     return Lines(data, starts, continuations)
 

@@ -35,6 +35,7 @@ _AROUND = re.compile(r"<.*>|\[.*\]|^&(?:\s*'\w+)?(?:\s*mut\b)?", re.DOTALL)
 # How comments begin that are documentation by their form, wherever they stand.
 _DOC_COMMENTS = (b"/**", b"/*!", b"{-|", b"{- |", b"(**")
 # Receivers that say "this module" or "this object", not whose member it is.
+_HERE = frozenset({"exports", "module", "this", "self", "window", "global", "globalThis"})
 _NO_SCOPE = re.compile(r"(?:(?:module\.)?exports|this|self|window|global|globalThis)(?:\.|\Z)")
 
 
@@ -222,6 +223,8 @@ def _name(definition: Definition, data: bytes) -> tuple[Range, str]:
 
 def _dotted(scope: str) -> str:
     """Write a qualifier as a container: dots, no type arguments, nothing that only says "here"."""
+    if not scope or scope.isidentifier():  # nearly always
+        return "" if scope in _HERE else scope
     plain = " ".join(_AROUND.sub("", scope).split()).replace("::", ".").replace("->", ".").strip(".: ")
     return _NO_SCOPE.sub("", plain).removesuffix(".prototype")
 

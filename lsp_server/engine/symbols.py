@@ -39,7 +39,8 @@ Several patterns may match one node: kind, name and marks of the pattern that st
 parts are taken from the other. So: general patterns first, special ones (tests, constructors) after them. A first line
 `; inherits: javascript` puts that file's patterns in front. Captures that begin with `_` serve predicates (`#eq?`,
 `#match?`, `#any-of?` and their `not-` forms work; directives such as `#strip!` do not). Patterns must not start with a
-wildcard, and should name fields: both cost time. Look at a tree with `print(parser.parse(code).root_node)`.
+wildcard, and should name fields: both cost time. `([(a) (b)] field: (c))` is not what it seems: it means siblings, so
+write one pattern per parent. Look at a tree with `print(parser.parse(code).root_node)`.
 
 Derived, so a query need not say it:
 - `function` in a class, struct, interface, trait, enum, union or object, or with a scope, is a `method`; a function or

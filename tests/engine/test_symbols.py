@@ -280,6 +280,17 @@ def test_constants_and_types_are_no_macros(code):
     assert blank_macros(code.encode()).text == code.encode()
 
 
+def test_documented_members_of_a_class_are_found_without_their_bodies():
+    members = "  /// Reads.\n  virtual int read() = 0;\n  /// Makes.\n  explicit A(int x);\n  int plain();\n"
+    text = "class A {\n" + members + "};\n"
+    symbols = symbols_of("cpp", text)
+    assert [(s.kind, s.name, s.doc) for s in symbols[2:]] == [
+        ("method", "read", "Reads."),
+        ("constructor", "A", "Makes."),
+    ]
+    assert "plain" in symbols[1].body
+
+
 def test_a_header_that_c_and_cpp_share():
     opening, closing = '#ifdef __cplusplus\nextern "C" {\n#endif\n', "#ifdef __cplusplus\n}\n#endif\n"
     text = opening + "LIB_API int f(int a);\nstruct s { int x; };\n" + closing
@@ -308,6 +319,7 @@ HOSTILE = {
     "closed brackets": "[" * 50_000 + "]" * 50_000,
     "open braces": "{" * 100_000,
     "nested functions": "function a(){" * 10_000,
+    "nested methods": "class A { m() {\n" * 8_000 + "}}\n" * 8_000,
     "nested classes": "".join(" " * depth + "class A:\n" for depth in range(300)),
     "noise": "".join(random.Random(1).choices("abc(){}[]<>=;:,.\"'\n \\/*#", k=200_000)),
     "random bytes": random.Random(2).randbytes(500_000).decode("utf-8", "replace"),
@@ -361,6 +373,7 @@ def check(language: str, text: str) -> Extraction:
             assert (symbol.kind, symbol.parent) == ("file", -1)
             continue
         assert 0 <= symbol.parent < position
+        assert symbol.name.strip()
         assert start <= name_start and name_end <= end
         if symbol.parent > 0:
             outer_start, outer_end = ends(found.symbols[symbol.parent].span)

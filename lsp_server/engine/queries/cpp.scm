@@ -12,12 +12,18 @@
 (alias_declaration name: (_) @name) @type @declares
 (concept_definition name: (_) @name) @type
 
-; Declarations of members and of functions.
-([(declaration) (field_declaration)] declarator: [
-  (function_declarator declarator: [(field_identifier) (operator_name) (destructor_name) (qualified_identifier)] @name)
-  (pointer_declarator declarator: (function_declarator declarator: [(field_identifier) (operator_name) (qualified_identifier)] @name))
-  (reference_declarator (function_declarator declarator: [(identifier) (field_identifier) (operator_name) (qualified_identifier)] @name))
+; Declarations of functions and of members.
+(declaration declarator: [
+  (function_declarator declarator: [(operator_name) (destructor_name) (qualified_identifier)] @name)
+  (pointer_declarator declarator: (function_declarator declarator: [(operator_name) (qualified_identifier)] @name))
+  (reference_declarator (function_declarator declarator: [(identifier) (operator_name) (qualified_identifier)] @name))
 ]) @function @declares @qualified
+(field_declaration declarator: [
+  (function_declarator declarator: [(field_identifier) (operator_name) (destructor_name)] @name)
+  (pointer_declarator declarator: (function_declarator declarator: [(field_identifier) (operator_name)] @name))
+  (reference_declarator (function_declarator declarator: [(field_identifier) (operator_name)] @name))
+]) @function @declares
+(field_declaration_list (declaration declarator: (function_declarator declarator: (identifier) @name)) @function @declares)
 
 (function_definition
   declarator: [

@@ -44,12 +44,11 @@ def measure(real: Floats, queries: Floats, sizes: Sequence[int]) -> list[Row]:
 
 def _measure(vectors: Floats, genuine: int, queries: Floats) -> list[Row]:
     table = VectorTable(vectors.shape[1])
-    parts = [quantise(vector) for vector in vectors]
-    table.extend(range(len(vectors)), [scale for scale, _ in parts], [data for _, data in parts])
+    table.extend((number, quantise(vector)) for number, vector in enumerate(vectors))
     with tempfile.TemporaryDirectory(prefix="bench-graph-") as folder:
         path = Path(folder) / "graph.hnsw"
         started = time.perf_counter()
-        if not build_graph(path, table, "benchmark", max(1, (os.cpu_count() or 1) // 2)):
+        if not list(build_graph(path, table, "benchmark", max(1, (os.cpu_count() or 1) // 2))):
             return [
                 told(f"graph of {len(vectors):,} vectors", 0, "", "hnswlib is not installed: every search is exact")
             ]

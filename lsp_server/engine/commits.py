@@ -144,13 +144,13 @@ class StoreWriter(Store):
         self._db.executemany("INSERT INTO deleted VALUES (?, ?)", ((row[0], generation) for row in ids))
         self._db.execute("DELETE FROM symbols WHERE file_id = ?", (file_id,))
 
-    def save_vectors(self, model: str, vectors: Iterable[tuple[bytes, float, bytes]]) -> None:
-        """Keep embeddings (text hash, scale, int8 bytes) of `model`; their texts are no longer pending."""
+    def save_vectors(self, model: str, vectors: Iterable[tuple[bytes, bytes]]) -> None:
+        """Keep embeddings (text hash, 8-bit vector) of `model`; their texts are no longer pending."""
         vectors = list(vectors)
         with self._commit() as generation:
             self._db.executemany(
-                "INSERT OR IGNORE INTO vectors (model, text_hash, scale, data, generation) VALUES (?, ?, ?, ?, ?)",
-                ((model, text_hash, scale, data, generation) for text_hash, scale, data in vectors),
+                "INSERT OR IGNORE INTO vectors (model, text_hash, data, generation) VALUES (?, ?, ?, ?)",
+                ((model, text_hash, data, generation) for text_hash, data in vectors),
             )
             self._db.executemany("DELETE FROM pending WHERE text_hash = ?", ((row[0],) for row in vectors))
 

@@ -58,7 +58,6 @@ class View:
     vectors: VectorTable
     graph: Graph | None
     graph_tail: Rows  # vector rows that the graph does not hold
-    vector_order: Rows  # vector rows, ordered by id
     by_vector: Rows  # rows that have a vector, ordered by it
     tests: NDArray[np.bool_]  # [places]
     aside: NDArray[np.bool_]  # [places]
@@ -69,9 +68,9 @@ class View:
 
     def vector_rows_of(self, vector_ids: Rows) -> Rows:
         """Return the vector rows of those of `vector_ids` that are held."""
-        ids = self.vectors.ids()[self.vector_order]
-        places = np.minimum(np.searchsorted(ids, vector_ids), max(len(ids) - 1, 0))
-        return self.vector_order[places[ids[places] == vector_ids]] if len(ids) else self.vector_order
+        row_of = self.vectors.row_of
+        rows = [row_of[label] for label in vector_ids.tolist() if label in row_of]
+        return np.array(rows, np.int64)
 
     def rows_with_vectors(self, vector_rows: Rows) -> Rows:
         """Return the living rows whose vector is one of `vector_rows`."""
@@ -109,7 +108,6 @@ class Corpus:
         self._place_of_file: dict[int, int] = {}
         self._words = Words()
         self._vectors = VectorTable(self._dim)
-        self._row_of_vector_id: dict[int, int] = {}
         self._waiting: dict[bytes, list[int]] = {}  # text hash -> rows without a vector
         self._graph: Graph | None = None
         self._graph_stamp = (0, 0)
@@ -132,7 +130,7 @@ class Corpus:
             if fresh:
                 self._add_vectors(self._store.vectors_in_use(self._model))
             else:
-                unknown = {row.vector_id for row in symbols if row.vector_id} - self._row_of_vector_id.keys()
+                unknown = {row.vector_id for row in symbols if row.vector_id} - self._vectors.row_of.keys()
                 self._add_vectors(self._store.vectors_by_id(sorted(unknown)))
             self._add_symbols(symbols)
             self._bury(deleted)
@@ -170,7 +168,7 @@ class Corpus:
         if not symbols:
             return
         count = len(symbols)
-        row_of_id, row_of_vector = self._row_of_id, self._row_of_vector_id
+        row_of_id, row_of_vector = self._row_of_id, self._vectors.row_of
         self._ids = _joined(self._ids, (s.id for s in symbols), count)
         self._parents = _joined(self._parents, (row_of_id.get(s.parent_id, -1) for s in symbols), count)
         self._kinds = _joined(self._kinds, (_KIND_NUMBERS.get(s.kind, 0) for s in symbols), count)
@@ -179,22 +177,19 @@ class Corpus:
         self._alive = np.concatenate((self._alive, np.ones(count, np.bool_)))
         self._words.extend([s.bag for s in symbols])
 
-    def _add_vectors(self, vectors: Iterable[VectorRow]) -> dict[bytes, int]:
-        rows = [
-            vector for vector in vectors if vector.id not in self._row_of_vector_id and len(vector.data) == self._dim
-        ]
-        first = len(self._vectors)
-        self._vectors.extend((v.id for v in rows), (v.scale for v in rows), (v.data for v in rows))
-        self._row_of_vector_id = self._row_of_vector_id | {v.id: row for row, v in enumerate(rows, first)}
-        return {v.text_hash: row for row, v in enumerate(rows, first)}
+    def _add_vectors(self, vectors: Iterable[VectorRow]) -> None:
+        """Take vectors; one of another length than the model's is damage and left out."""
+        self._vectors.extend((vector.id, vector.data) for vector in vectors if len(vector.data) == self._dim)
 
     def _settle(self, vectors: Iterable[VectorRow]) -> None:
         """Give rows that wait for a vector theirs."""
-        arrived = self._add_vectors([vector for vector in vectors if vector.text_hash in self._waiting])
+        arrived = [vector for vector in vectors if vector.text_hash in self._waiting]
+        self._add_vectors(arrived)
         if arrived:
             self._vector_rows = self._vector_rows.copy()
-        for text_hash, vector_row in arrived.items():
-            self._vector_rows[self._waiting.pop(text_hash)] = vector_row
+        for vector in arrived:
+            if vector.id in self._vectors.row_of:
+                self._vector_rows[self._waiting.pop(vector.text_hash)] = self._vectors.row_of[vector.id]
 
     def _bury(self, symbol_ids: Iterable[int]) -> None:
         rows = [row for row in (self._row_of_id.pop(symbol_id, -1) for symbol_id in symbol_ids) if row >= 0]
@@ -238,7 +233,6 @@ class Corpus:
             graph_tail=np.flatnonzero(~np.isin(vector_ids, self._graph.ids))
             if self._graph
             else np.arange(len(vector_ids)),
-            vector_order=np.argsort(vector_ids, kind="stable"),
             by_vector=with_vector[np.argsort(self._vector_rows[with_vector], kind="stable")],
             tests=np.fromiter((place.is_test for place in self._places), np.bool_, len(self._places)),
             aside=np.fromiter((place.is_aside for place in self._places), np.bool_, len(self._places)),

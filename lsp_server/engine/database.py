@@ -25,8 +25,8 @@ CREATE TABLE deleted (symbol_id INTEGER PRIMARY KEY, generation INTEGER NOT NULL
 CREATE INDEX deleted_generation ON deleted (generation);
 CREATE TABLE pending (id INTEGER PRIMARY KEY AUTOINCREMENT, text_hash BLOB NOT NULL UNIQUE, text TEXT NOT NULL);
 CREATE TABLE vectors (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, model TEXT NOT NULL, text_hash BLOB NOT NULL, scale REAL NOT NULL,
-    data BLOB NOT NULL, generation INTEGER NOT NULL, UNIQUE (model, text_hash));
+    id INTEGER PRIMARY KEY AUTOINCREMENT, model TEXT NOT NULL, text_hash BLOB NOT NULL, data BLOB NOT NULL,
+    generation INTEGER NOT NULL, UNIQUE (model, text_hash));
 CREATE INDEX vectors_generation ON vectors (generation);
 CREATE TABLE skipped (path BLOB PRIMARY KEY, reason TEXT NOT NULL) WITHOUT ROWID;
 CREATE VIRTUAL TABLE words USING fts5 (name, doc, code, tokenize = 'unicode61');

@@ -45,11 +45,10 @@ class SymbolRow:
 
 @dataclass(frozen=True, slots=True)
 class VectorRow:
-    """An embedding of 8 bits a dimension: `scale * int8`."""
+    """An embedding, 8 bits a dimension (see `vectors.quantise`)."""
 
     id: int
     text_hash: bytes
-    scale: float
     data: bytes
 
 
@@ -137,22 +136,26 @@ class Store:
     def vectors_since(self, generation: int, model: str) -> Iterable[VectorRow]:
         """Return the vectors of `model` added after `generation`."""
         rows = self._db.execute(
-            "SELECT id, text_hash, scale, data FROM vectors WHERE generation > ? AND model = ?", (generation, model)
+            "SELECT id, text_hash, data FROM vectors WHERE generation > ? AND model = ?", (generation, model)
         )
         return (VectorRow(*row) for row in rows)
 
     def vectors_in_use(self, model: str) -> Iterable[VectorRow]:
         """Return the vectors of `model` that a stored symbol has."""
         rows = self._db.execute(
-            "SELECT id, text_hash, scale, data FROM vectors v WHERE model = ? "
+            "SELECT id, text_hash, data FROM vectors v WHERE model = ? "
             "AND EXISTS (SELECT 1 FROM symbols s WHERE s.text_hash = v.text_hash) ORDER BY id",
             (model,),
         )
         return (VectorRow(*row) for row in rows)
 
+    def newest_vector(self) -> int:
+        """Return the highest id of a vector, 0 for none."""
+        return int(self._db.execute("SELECT coalesce(max(id), 0) FROM vectors").fetchone()[0])
+
     def vectors_by_id(self, ids: Sequence[int]) -> Iterable[VectorRow]:
         """Return the vectors with these ids."""
-        return (VectorRow(*row) for row in self._by_id("SELECT id, text_hash, scale, data FROM vectors", "id", ids))
+        return (VectorRow(*row) for row in self._by_id("SELECT id, text_hash, data FROM vectors", "id", ids))
 
     def details(self, ids: Sequence[int]) -> dict[int, Details]:
         """Return what is shown of the symbols `ids`, by id; those deleted meanwhile are missing."""

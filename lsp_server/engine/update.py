@@ -23,7 +23,15 @@ from lsp_server.engine.errors import EngineError
 from lsp_server.engine.files import FileEntry, Rules, Walk, walk, walk_paths
 from lsp_server.engine.reading import Left, ReadingProcess, Wanted
 from lsp_server.engine.store import KnownFile, Store, in_scope
-from lsp_server.engine.vectors import VectorTable, build_graph, graph_ids, graph_is_stale, quantise
+from lsp_server.engine.vectors import (
+    GRAPH_MINIMUM,
+    GRAPH_TAIL,
+    VectorTable,
+    build_graph,
+    graph_ids,
+    graph_is_stale,
+    quantise,
+)
 
 COMMIT_SECONDS = 0.25  # between commits: what is found appears at this pace
 RECENT = 200  # files changed last that are read before the others
@@ -127,7 +135,7 @@ class Pass:
         self._texts: queue.SimpleQueue[tuple[bytes, str] | None] = queue.SimpleQueue()
         self._stop = threading.Event()
         self._records: list[FileRecord] = []
-        self._vectors: list[tuple[bytes, float, bytes]] = []
+        self._vectors: list[tuple[bytes, bytes]] = []
         self._left: dict[str, str] = {}
         self._fed = 0  # position of the last pending text given to the encoders
         self._asked = 0
@@ -154,7 +162,7 @@ class Pass:
                 raise EngineError(
                     f"Indexing stopped: {self._trouble}. What is indexed stays; try again."
                 ) from self._trouble
-            yield from self._build_graph()
+            yield from self._build_graph(plan)
             yield self._progress("done", "")
         finally:
             self._shut_down()
@@ -210,8 +218,8 @@ class Pass:
                     case Left():
                         self._left[event.path] = event.reason
                         self.files_done += 1
-                    case (text_hash, scale, data):
-                        self._vectors.append((text_hash, scale, data))
+                    case (text_hash, data):
+                        self._vectors.append((text_hash, data))
                     case Exception():
                         self._trouble = self._trouble or event
                     case None:
@@ -236,7 +244,7 @@ class Pass:
                 vector = encoder.encode(task[1])
                 if not np.isfinite(vector).all():
                     raise ValueError(f"the model {self._model} gives vectors that are no numbers")
-                if not self._put((task[0], *quantise(vector))):
+                if not self._put((task[0], quantise(vector))):
                     return
         except Exception as error:  # noqa: BLE001 - the end of a background task: the pass raises it
             self._put(error)
@@ -274,20 +282,25 @@ class Pass:
             self._store.delete_files(gone)
         self._store.finish(plan.skipped | self._left, plan.scope, self._model)
 
-    def _build_graph(self) -> Iterator[Progress]:
-        """Make the graph anew when too much has changed since it was made."""
-        path = graph_path(self._store.path)
-        vectors = list(self._store.vectors_in_use(self._model))
-        live = np.fromiter((vector.id for vector in vectors), np.int64, len(vectors))
-        if not vectors or not graph_is_stale(graph_ids(path, self._model), live):
+    def _build_graph(self, plan: Plan) -> Iterator[Progress]:
+        """Bring the graph up to date when too much has changed since; after a few files that is not even looked at."""
+        newest, checked = self._store.newest_vector(), int(self._store.meta("graph_checked") or 0)
+        if plan.scope and newest - checked < GRAPH_TAIL // 2:
             return
-        table = VectorTable(len(vectors[0].data))
-        table.extend(live, (vector.scale for vector in vectors), (vector.data for vector in vectors))
-        try:
-            for _ in build_graph(path, table, self._model, self._threads):
-                yield self._progress("graph", "")
-        except (OSError, RuntimeError) as error:
-            _log.warning("the graph could not be made (%s): searches are exact scans", error)
+        path = graph_path(self._store.path)
+        table: VectorTable | None = None
+        vectors = [(vector.id, vector.data) for vector in self._store.vectors_in_use(self._model)]
+        if len(vectors) >= GRAPH_MINIMUM:
+            table = VectorTable(len(vectors[0][1]))
+            table.extend(vectors)
+        if table is not None and graph_is_stale(graph_ids(path, self._model), table.ids()):
+            try:
+                for _ in build_graph(path, table, self._model, self._threads):
+                    yield self._progress("graph", "")
+            except (OSError, RuntimeError) as error:
+                _log.warning("the graph could not be made (%s): searches are exact scans", error)
+        if newest != checked:
+            self._store.remember("graph_checked", str(newest))
 
     def _progress(self, phase: str, path: str) -> Progress:
         return Progress(
@@ -295,7 +308,7 @@ class Pass:
         )
 
 
-_Event = FileRecord | Left | tuple[bytes, float, bytes] | Exception | None
+_Event = FileRecord | Left | tuple[bytes, bytes] | Exception | None
 
 
 def graph_path(store_path: Path) -> Path:

@@ -36,17 +36,23 @@ Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
 
 
-def quantise(vector: Floats) -> tuple[float, bytes]:
-    """Return a float32 [dim] vector as (scale, int8 bytes): `scale * int8` is nearest to it (recall@10 .99)."""
-    scale = float(np.abs(vector).max()) / 127 or 1.0
-    return scale, np.rint(vector / scale).astype(np.int8).tobytes()
+def quantise(vector: Floats) -> bytes:
+    """Return a unit vector, float32 [dim], as `dim` signed bytes: its direction in 8 bits (recall@10 .99)."""
+    largest = float(np.abs(vector).max()) or 1.0
+    eight_bits: NDArray[np.int8] = np.rint(vector * (127 / largest)).astype(np.int8)
+    return eight_bits.tobytes()
 
 
 class VectorTable:
-    """Quantised unit vectors in rows that are only ever added. Readers may hold a row count while others append."""
+    """Quantised unit vectors in rows that are only ever added. Readers may hold a row count while others append.
+
+    Equal vectors share a row: a graph of many equal ones loses sight of the others.
+    """
 
     def __init__(self, dim: int) -> None:
         self.dim = dim
+        self.row_of: dict[int, int] = {}  # id -> row
+        self._row_of_data: dict[int, int] = {}  # hash of the bytes -> row
         self._count = 0
         self._ids = np.zeros(1024, np.int64)
         self._scales = np.zeros(1024, np.float32)
@@ -55,26 +61,34 @@ class VectorTable:
     def __len__(self) -> int:
         return self._count
 
-    def extend(self, ids: Iterable[int], scales: Iterable[float], data: Iterable[bytes]) -> None:
-        """Append vectors: their ids, scales and `dim` bytes each. Raises ValueError on another length."""
-        rows = np.frombuffer(b"".join(data), np.int8).reshape(-1, self.dim)
-        end = self._count + len(rows)
+    def extend(self, vectors: Iterable[tuple[int, bytes]]) -> None:
+        """Take vectors: their ids, and `dim` bytes each. Raises ValueError on another length."""
+        ids: list[int] = []
+        new: list[bytes] = []
+        for vector_id, data in vectors:
+            if len(data) != self.dim:
+                raise ValueError(f"a vector of {len(data)} dimensions among those of {self.dim}")
+            row = self._row_of_data.setdefault(hash(data), self._count + len(new))
+            if row == self._count + len(new):
+                ids.append(vector_id)
+                new.append(data)
+            self.row_of[vector_id] = row
+        end = self._count + len(new)
         if end > len(self._data):
             # New arrays, not a resize in place: a search that is under way keeps the old ones.
             capacity = max(end, len(self._data) * 3 // 2)
             self._ids = _grown(self._ids, capacity)
             self._scales = _grown(self._scales, capacity)
             self._data = _grown(self._data, capacity)
-        self._ids[self._count : end] = np.fromiter(ids, np.int64, len(rows))
-        raw = np.fromiter(scales, np.float32, len(rows))
-        # The stored scale undoes the rounding's change of length too, so that the dot product is the cosine.
-        lengths = np.linalg.norm(rows.astype(np.float32), axis=1)
-        self._scales[self._count : end] = np.where(lengths > 0, 1 / np.maximum(lengths, 1e-9), raw)
+        rows = np.frombuffer(b"".join(new), np.int8).reshape(-1, self.dim)
+        lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.int32))
+        self._ids[self._count : end] = ids
+        self._scales[self._count : end] = 1 / np.maximum(lengths, 1)
         self._data[self._count : end] = rows
         self._count = end
 
     def ids(self) -> Integers:
-        """Return the id of each row, int64 [n]."""
+        """Return the id of each row, int64 [n]: the first of those that share it."""
         return self._ids[: self._count]
 
     def cosines(self, query: Floats, rows: Integers) -> Floats:

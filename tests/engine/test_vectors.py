@@ -31,9 +31,7 @@ def clustered(count: int, dim: int = DIM, seed: int = 1) -> Floats:
 
 def table_of(points: Floats, first_id: int = 1) -> VectorTable:
     table = VectorTable(points.shape[1])
-    packed = [quantise(point) for point in points]
-    ids = range(first_id, first_id + len(points))
-    table.extend(ids, (scale for scale, _ in packed), (data for _, data in packed))
+    table.extend((number, quantise(point)) for number, point in enumerate(points, first_id))
     return table
 
 
@@ -69,8 +67,8 @@ def test_a_zero_vector_is_survived() -> None:
 
 
 def test_a_vector_of_another_length_is_refused() -> None:
-    with pytest.raises(ValueError, match="reshape"):
-        VectorTable(DIM).extend([1], [1.0], [b"\1" * (DIM - 1)])
+    with pytest.raises(ValueError, match="63 dimensions"):
+        VectorTable(DIM).extend([(1, b"\1" * (DIM - 1))])
 
 
 def test_a_table_grows_while_it_is_searched(points: Floats) -> None:
@@ -89,7 +87,7 @@ def test_a_table_grows_while_it_is_searched(points: Floats) -> None:
     thread.start()
     for start in range(0, len(points), 7):
         part = packed[start : start + 7]
-        table.extend(range(start, start + len(part)), (scale for scale, _ in part), (data for _, data in part))
+        table.extend(enumerate(part, start))
     done.set()
     thread.join()
     assert not wrong
@@ -177,16 +175,15 @@ def test_a_graph_of_another_model_or_dimension_is_not_used(built: Path) -> None:
 
 
 def test_identical_vectors_do_not_hide_the_others(tmp_path: Path, points: Floats) -> None:
-    # The index keeps equal texts as one vector; this holds what is left: texts that differ and mean the same.
-    same = np.repeat(points[:1], 500, axis=0)
-    table = table_of(np.concatenate((points, same)))
+    # Equal texts have one vector in the store; these are texts that differ and come out equal all the same.
+    table = table_of(np.concatenate((points, np.repeat(points[:1], 500, axis=0))))
+    assert len(table) == len(points)
+    assert table.row_of[2_500] == table.row_of[1] == 0
     assert build(tmp_path / "graph.hnsw", table) == len(table)
     graph = load_graph(tmp_path / "graph.hnsw", MODEL, DIM, 200)
     assert graph is not None
-    answers = [graph.nearest(points[row], 200).tolist() for row in range(1, 500)]
-    missed = [row for row, found in enumerate(answers, 1) if found and found[0] != row + 1]
-    assert len(missed) <= 10, "where the graph answers, it is right"
-    assert sum(not found for found in answers) <= 100, "and it seldom leaves a question to the exact scan"
+    found = sum(graph.nearest(points[row], 200)[0] == row + 1 for row in range(500))
+    assert found >= 495
 
 
 def test_saving_to_a_full_disk_keeps_the_old_graph(

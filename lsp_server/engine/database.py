@@ -3,7 +3,7 @@
 import sqlite3
 from pathlib import Path
 
-SCHEMA = 1  # another number on disk: the file is made anew
+SCHEMA = 2  # another number on disk: the file is made anew
 BUSY_SECONDS = 10.0  # how long a commit waits for another process's commit
 
 TABLES = """

@@ -13,6 +13,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -38,6 +39,7 @@ from benchmarks.quality.figures import (
     summary,
     summary_table,
 )
+from benchmarks.quality.remembered import RememberingEncoder
 from benchmarks.quality.run import Setup, ask, opened, result_rows, write_run
 from lsp_server.engine.encoder import OnnxEncoder, bundled_model
 from lsp_server.engine.errors import EngineError
@@ -81,30 +83,10 @@ def _arguments() -> argparse.Namespace:
 
 def _run(arguments: argparse.Namespace) -> int:
     bench = bench_folder(arguments.bench)
-    scopes = _scopes(arguments)
     cache = Path(arguments.cache) if arguments.cache else workspaces_folder()
-    encoder = OnnxEncoder(bundled_model())
-    setup = Setup(cache / "index", encoder, arguments.threads, not arguments.search_only)
-    repos = (
-        repositories(bench, [name for name in arguments.repos.split(",") if name])
-        if {"root", "whole"} & {*scopes}
-        else []
-    )
-
-    scored: dict[str, list[Scored]] = {}
-    sizes: dict[str, dict[str, int]] = {}
-    for scope in scopes:
-        started = time.perf_counter()
-        run_file = cache / "runs" / f"{commit()}-{scope}.jsonl"
-        if scope in cosqa.VARIANTS:
-            scored[scope], sizes[scope] = _ask_cosqa(bench, scope, setup, run_file)
-        else:
-            scored[scope], sizes[scope] = _ask_repositories(scorer(bench), repos, (scope, setup, run_file))
-        print(
-            f"{scope}: {len(scored[scope])} questions, {time.perf_counter() - started:.0f} s; {run_file}",
-            file=sys.stderr,
-        )
-
+    with closing(RememberingEncoder(OnnxEncoder(bundled_model()), cache)) as encoder:
+        setup = Setup(cache / "index", encoder, arguments.threads, not arguments.search_only)
+        scored, sizes = _ask(bench, arguments, setup)
     summaries = {scope: summary(rows) for scope, rows in scored.items()}
     floors = floor_rows(summaries)
     _print_tables(scored, summaries, sizes, floors)
@@ -115,6 +97,27 @@ def _run(arguments: argparse.Namespace) -> int:
                 print("\n" + difference_text(scope, differences(rows, before[scope])))
     _keep(arguments, encoder.fingerprint, {"scored": scored, "summaries": summaries, "sizes": sizes, "floors": floors})
     return 1 if arguments.check and not all(reached for *_, reached in floors) else 0
+
+
+def _ask(
+    bench: Path, arguments: argparse.Namespace, setup: Setup
+) -> tuple[dict[str, list[Scored]], dict[str, dict[str, int]]]:
+    """Ask the questions of every scope; also the number of symbols of each project."""
+    scored: dict[str, list[Scored]] = {}
+    sizes: dict[str, dict[str, int]] = {}
+    scopes = _scopes(arguments)
+    names = [name for name in arguments.repos.split(",") if name]
+    repos = repositories(bench, names) if {"root", "whole"} & {*scopes} else []
+    for scope in scopes:
+        started = time.perf_counter()
+        run_file = setup.cache.parent / "runs" / f"{commit()}-{scope}.jsonl"
+        if scope in cosqa.VARIANTS:
+            scored[scope], sizes[scope] = _ask_cosqa(bench, scope, setup, run_file)
+        else:
+            scored[scope], sizes[scope] = _ask_repositories(scorer(bench), repos, (scope, setup, run_file))
+        took = time.perf_counter() - started
+        print(f"{scope}: {len(scored[scope])} questions, {took:.0f} s; {run_file}", file=sys.stderr)
+    return scored, sizes
 
 
 def _scopes(arguments: argparse.Namespace) -> list[str]:

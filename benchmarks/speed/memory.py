@@ -12,8 +12,8 @@ from types import TracebackType
 
 import psutil
 
-# Seconds between samples: short enough to see a peak of a batch, long enough to cost next to nothing.
-PERIOD = 0.1
+# Seconds between samples: reading PSS takes some 10 ms a process, and a peak of a large file lasts longer than this.
+PERIOD = 0.25
 
 MEGABYTE = 1_000_000
 

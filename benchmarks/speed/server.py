@@ -15,13 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from lsp_server.engine.index import Index, Options
-
 from benchmarks.common import BenchError, percentile
 from benchmarks.speed.client import Client, Message
 from benchmarks.speed.memory import Peak, sample
 from benchmarks.speed.projects import SAVED_SYMBOLS, Project, saved_text, write_saved
 from benchmarks.speed.rows import Row, at_most, spread, told
+from lsp_server.engine.index import Index, Options
 
 PEAK = 600.0  # MB
 RESTING = 300.0
@@ -38,16 +37,17 @@ SAVING_PATIENCE = 30.0
 QUESTIONS = 300
 OPENINGS = 5
 
-# What is saved, one after the other: a function, and a question that shares no word with it.
+# What is saved, one after the other: a function, and a question that only it answers, in nearly the same words: how
+# well search finds is not measured here, only when.
 SAVED = (
-    ("hatch_egg", "Keep the egg of a penguin warm until the chick comes out.", "incubating a bird"),
-    ("tune_violin", "Turn the pegs until every string of the violin has its pitch.", "musical instrument adjustment"),
-    ("brew_tea", "Let the leaves steep in hot water for three minutes.", "preparing a hot drink"),
-    ("shear_sheep", "Cut the wool off a sheep before summer.", "farm animal fleece harvest"),
-    ("fold_crane", "Make a crane out of a square of paper.", "origami bird"),
-    ("moor_boat", "Tie the boat to the pier before the tide turns.", "securing a ship in the harbour"),
-    ("knead_dough", "Work the dough until it is smooth, then let it rise.", "baking bread"),
-    ("prune_roses", "Cut the roses back in early spring.", "gardening flowers"),
+    ("hatch_egg", "Keep the egg of a penguin warm until the chick comes out.", "keep a penguin egg warm"),
+    ("tune_violin", "Turn the pegs until every string of the violin has its pitch.", "turn the pegs of a violin"),
+    ("brew_tea", "Let the leaves steep in hot water for three minutes.", "let tea leaves steep in hot water"),
+    ("shear_sheep", "Cut the wool off a sheep before summer.", "cut the wool off sheep"),
+    ("fold_crane", "Make a crane out of a square of paper.", "make a paper crane"),
+    ("moor_boat", "Tie the boat to the pier before the tide turns.", "tie a boat to the pier"),
+    ("knead_dough", "Work the dough until it is smooth, then let it rise.", "work the dough until smooth"),
+    ("prune_roses", "Cut the roses back in early spring.", "cut back roses in spring"),
 )
 
 
@@ -146,7 +146,7 @@ def _wait_found(client: Client, follower: Index, wanted: tuple[str, str], starte
     name, question = wanted
     seen = stored = 0.0
     while not (seen and stored):
-        if not seen and any(symbol["name"] == name for symbol in client.find(question)[1]):
+        if not seen and _finds(client, question, name):
             seen = time.perf_counter()
         if not stored:
             follower.catch_up()
@@ -156,6 +156,11 @@ def _wait_found(client: Client, follower: Index, wanted: tuple[str, str], starte
             missing = "the server's answers" if not seen else "the index"
             raise BenchError(f"{name} was saved but did not come up in {missing} within {SAVING_PATIENCE:.0f} s")
     return seen, stored
+
+
+def _finds(client: Client, question: str, name: str) -> bool:
+    """Return whether the server's answer holds the name, and its vector had a part in that."""
+    return any(row["name"] == name and row["match"] != "words" for row in client.find(question)[1])
 
 
 def _while_indexing(client: Client, bench: Bench, rest: Sequence[float]) -> list[Row]:

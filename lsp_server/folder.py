@@ -141,7 +141,7 @@ class Folder:
             self._tell(self)
             return
         if self._is_closed:  # while it was being opened
-            index.close()
+            await asyncio.to_thread(index.close)
             return
         self.index = index
         level = logging.getLogger().getEffectiveLevel()

@@ -124,10 +124,23 @@ class Protocol(LanguageServerProtocol):
 
     def _typed(self, method: str, message: dict[str, Any], plain: type) -> Any:  # noqa: ANN401 - lsprotocol's types
         """Give a message its type; the params of methods that are not LSP's own stay plain JSON."""
+        if method == types.INITIALIZE:
+            return self._typed_initialize(message)
         if self.get_message_type(method) is not None:
             return super().structure_message(message)
         known = {key: message[key] for key in ("id", "method", "jsonrpc") if key in message}
         return plain(**known, params=message.get("params"))
+
+    def _typed_initialize(self, message: dict[str, Any]) -> Any:  # noqa: ANN401
+        """Leave out what lsprotocol does not know: a newer client lists kinds and tags that did not exist before."""
+        while True:
+            try:
+                return super().structure_message(message)
+            except JsonRpcException as error:
+                paths = [] if error.__cause__ is None else _paths(error.__cause__)
+                if not any([_drop(message, path) for path in reversed(paths)]):
+                    raise
+                _log.info("what the client says of %s is passed over", ", ".join(map(_wire_name, paths)))
 
     def _out_of_turn(self, method: str) -> JsonRpcException | None:
         if self._shutdown:
@@ -182,6 +195,23 @@ def _explained(error: JsonRpcException) -> JsonRpcException:
         return error
     reasons = (reason.partition(" @ ") for reason in transform_error(cause))
     return JsonRpcInvalidParams("; ".join(f"{_wire_name(field)}: {trouble}" for trouble, _, field in reasons))
+
+
+def _paths(cause: BaseException) -> list[str]:
+    return [reason.partition(" @ ")[2] for reason in transform_error(cause)]
+
+
+def _drop(message: dict[str, Any], path: str) -> bool:
+    """Take what stands at a path ("$.params.value_set[3]") out of a message; say whether it was there."""
+    steps = re.findall(r"\w+", _wire_name(path.removeprefix("$.params")))
+    place: Any = message.get("params")
+    try:
+        for step in steps[:-1]:
+            place = place[int(step) if isinstance(place, list) else step]
+        del place[int(steps[-1]) if isinstance(place, list) else steps[-1]]
+    except (LookupError, TypeError, ValueError):
+        return False
+    return True
 
 
 def _wire_name(field: str) -> str:

@@ -7,9 +7,7 @@ threads of answers.py and folder.py, and in the process of indexer.py.
 
 import asyncio
 import logging
-import os
 import sys
-import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -23,13 +21,12 @@ from lsp_server.convert import KINDS_OF_LSP_1
 from lsp_server.engine.errors import EngineError
 from lsp_server.engine.index import Options
 from lsp_server.folder import Folder
-from lsp_server.jsonrpc import MAX_HEADER, ThreadedWriter, read_body, read_stream
+from lsp_server.jsonrpc import MAX_HEADER, ThreadedWriter, read_stream
 from lsp_server.protocol import Location, SemanticIndexResult, SemanticSymbolResult, WorkspaceSymbol
 from lsp_server.session import Session, set_level
 from lsp_server.settings import SECTION, read_settings
 from lsp_server.stdout import claim_stdout
 
-GOODBYE_SECONDS = 3.0  # after the client has gone, whatever still runs is ended
 REQUEST_FAILED = -32803  # LSP: the request was right, but cannot be answered
 SIMILAR_TITLE = "Find similar code"
 
@@ -356,7 +353,7 @@ def serve_stdio(options: Options) -> None:
         loop, conversation = asyncio.get_running_loop(), asyncio.current_task()
         assert conversation is not None
         writer = ThreadedWriter(output, partial(loop.call_soon_threadsafe, conversation.cancel))
-        return await _converse(options, read_stream(sys.stdin.buffer), writer)
+        return await make_session(options).converse(read_stream(sys.stdin.buffer), writer)
 
     _run(run)
 
@@ -372,7 +369,7 @@ def serve_tcp(host: str, port: int, options: Options) -> None:
             if connections:
                 writer.close()  # one server, one client
                 return
-            connections.append(asyncio.create_task(_converse(options, reader, writer)))
+            connections.append(asyncio.create_task(make_session(options).converse(reader, writer)))
             done.set_result(await connections[0])
 
         async with await asyncio.start_server(connected, host, port, limit=MAX_HEADER) as server:
@@ -381,26 +378,6 @@ def serve_tcp(host: str, port: int, options: Options) -> None:
             return await done
 
     _run(run)
-
-
-async def _converse(options: Options, reader: asyncio.StreamReader, writer: Any) -> int:  # noqa: ANN401 - pygls's writers
-    """Handle messages until the client leaves. Returns the exit code."""
-    session = make_session(options)
-    session.protocol.set_writer(writer)
-    try:
-        while not session.protocol.ended and (body := await read_body(reader)) is not None:
-            session.protocol.receive(body)
-            await asyncio.sleep(0)  # handlers get their turn, however fast messages come
-    except asyncio.CancelledError:
-        _log.info("the client has gone")
-    finally:
-        code = session.protocol.exit_code
-        end = threading.Timer(GOODBYE_SECONDS, os._exit, (code,))
-        end.daemon = True
-        end.start()
-        await session.close()
-        writer.close()
-    return code
 
 
 def _run(conversation: Callable[[], Coroutine[Any, Any, int]]) -> NoReturn:

@@ -7,6 +7,8 @@ answers with an error, goes without; nothing here raises for that.
 
 import asyncio
 import logging
+import os
+import threading
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -26,6 +28,7 @@ from lsp_server.settings import SECTION, from_options, read_settings
 from lsp_server.workspace import Workspace
 
 NAME = "meaning-ls"
+GOODBYE_SECONDS = 3.0  # after the client has gone, whatever still runs is ended
 CONFIGURATION_SECONDS = 3.0  # a client that does not answer for so long is served with the defaults
 _NOTEBOOKS = types.NotebookDocumentSyncOptions(
     notebook_selector=[types.NotebookDocumentFilterWithNotebook(notebook="*")], save=True
@@ -86,7 +89,8 @@ class Session(LanguageServer):
             return None
         params = types.ConfigurationParams(items=[types.ConfigurationItem(section=SECTION)])
         try:
-            answer = await asyncio.wait_for(self.workspace_configuration_async(params), CONFIGURATION_SECONDS)
+            answer = await asyncio.wait_for(self.workspace_configuration_async(params), GOODBYE_SECONDS = 3.0  # after the client has gone, whatever still runs is ended
+CONFIGURATION_SECONDS)
         except (JsonRpcException, TimeoutError) as error:
             _log.warning("the client does not give its settings: %r", error)
             return None
@@ -121,6 +125,23 @@ class Session(LanguageServer):
             _log.info("the client does not show %s: %s", location["uri"], error)
             return False
         return bool(result.success)
+
+    async def converse(self, reader: asyncio.StreamReader, writer: Any) -> int:  # noqa: ANN401 - pygls's writers
+        """Handle messages until the client leaves. Returns the exit code."""
+        self.protocol.set_writer(writer)
+        try:
+            while not self.protocol.ended and (body := await jsonrpc.read_body(reader)) is not None:
+                self.protocol.receive(body)
+                await asyncio.sleep(0)  # handlers get their turn, however fast messages come
+        except (asyncio.CancelledError, ConnectionError):
+            _log.info("the client has gone")
+        finally:
+            end = threading.Timer(GOODBYE_SECONDS, os._exit, (self.protocol.exit_code,))
+            end.daemon = True
+            end.start()
+            await self.close()
+            writer.close()
+        return self.protocol.exit_code
 
     async def close(self) -> None:
         """Let go of everything."""

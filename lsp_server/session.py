@@ -89,8 +89,7 @@ class Session(LanguageServer):
             return None
         params = types.ConfigurationParams(items=[types.ConfigurationItem(section=SECTION)])
         try:
-            answer = await asyncio.wait_for(self.workspace_configuration_async(params), GOODBYE_SECONDS = 3.0  # after the client has gone, whatever still runs is ended
-CONFIGURATION_SECONDS)
+            answer = await asyncio.wait_for(self.workspace_configuration_async(params), CONFIGURATION_SECONDS)
         except (JsonRpcException, TimeoutError) as error:
             _log.warning("the client does not give its settings: %r", error)
             return None

@@ -49,6 +49,7 @@ class Editor:
         self.heard: list[dict] = []  # notifications and requests of the server, in order
         self.answers: dict = {}
         self.strays: list[dict] = []  # answers that nobody asked for, or second ones
+        self.is_closed = False
         self._number = 0
         self._news = asyncio.Condition()
         self._listening = asyncio.create_task(self._listen())
@@ -102,6 +103,12 @@ class Editor:
                     future.set_result(message["result"])
             async with self._news:
                 self._news.notify_all()
+        self.is_closed = True
+        for future in self.answers.values():
+            if not future.done():
+                future.set_exception(ConnectionError("the server has gone"))
+        async with self._news:
+            self._news.notify_all()
 
     async def _read(self):
         length = None
@@ -138,6 +145,7 @@ class Editor:
 
     async def _wait(self, test):
         while not (found := test()):
+            assert not self.is_closed, "the server has gone"
             await self._news.wait()
         return found
 

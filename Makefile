@@ -7,12 +7,12 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 	done)
 VENV ?= .venv
 RUN := $(VENV)/bin/python
-SOURCES := lsp_server tests benchmarks tools docs models
+SOURCES := lsp_server tests benchmarks .ci docs models
 
 .PHONY: demo test check format bench bench-quality bench-speed wheel picture clean neovim
 
 demo: $(VENV)/installed
-	@$(RUN) tools/demo.py
+	@$(RUN) .ci/demo.py
 
 test: $(VENV)/installed-test neovim
 	@$(RUN) -m pytest $(TESTS)
@@ -44,15 +44,15 @@ picture: $(VENV)/installed
 	$(RUN) docs/picture.py
 
 # A stamp per set of extras, so that each is installed once, and again when pyproject.toml changes.
-$(VENV)/installed: pyproject.toml tools/install.py
+$(VENV)/installed: pyproject.toml .ci/install.py
 	@$(INSTALL) $(VENV)
 	@touch $@
 
-$(VENV)/installed-%: pyproject.toml tools/install.py
+$(VENV)/installed-%: pyproject.toml .ci/install.py
 	@$(INSTALL) $(VENV) $*
 	@touch $@
 
-INSTALL = $(if $(PYTHON),"$(PYTHON)" tools/install.py,\
+INSTALL = $(if $(PYTHON),"$(PYTHON)" .ci/install.py,\
 	{ echo "No Python 3.11 or newer was found. Install one, or name it: make PYTHON=/path/to/python3" >&2; exit 1; };)
 
 # An editor for the tests to drive, where it can be had without asking; without it those tests say that they are skipped.

@@ -13,7 +13,7 @@ from html import escape
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(CHECKOUT / "tools"))
+sys.path.insert(0, str(CHECKOUT / ".ci"))
 import demo  # noqa: E402 - it fetches the project that is shown
 
 PICTURE = CHECKOUT / "docs" / "terminal.svg"

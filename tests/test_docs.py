@@ -126,5 +126,5 @@ def test_the_model_is_the_one_described():
 def test_the_picture_shows_what_the_demo_asks():
     """It is painted from a real run by docs/picture.py; a question that was changed leaves it behind."""
     picture = (CHECKOUT / "docs" / "terminal.svg").read_text(encoding="utf-8")
-    demo = (CHECKOUT / "tools" / "demo.py").read_text(encoding="utf-8")
+    demo = (CHECKOUT / ".ci" / "demo.py").read_text(encoding="utf-8")
     assert re.search(r'^QUESTION = "(.*)"$', demo, re.M)[1] in picture, "run: make picture"

@@ -190,7 +190,7 @@ class StoreWriter(Store):
 
     def _forget(self, model: str, generation: int) -> None:
         """Drop vectors of other models, the oldest unused ones, and a long list of deletions."""
-        self._db.execute("DELETE FROM vectors WHERE model <> ?", (model,))
+        self._db.execute("DELETE FROM vectors WHERE model < ?1 OR model > ?1", (model,))  # by the index, unlike <>
         symbols = self._db.execute("SELECT count(*) FROM symbols").fetchone()[0]
         vectors = self._db.execute("SELECT count(*) FROM vectors").fetchone()[0]
         keep = max(2 * symbols, VECTORS_KEPT)

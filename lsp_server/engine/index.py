@@ -128,7 +128,11 @@ class Index:
     def _open(self) -> None:
         self._inode = 0
         self._store = self._open_store()
-        self._details = Store(self.store_path)
+        try:
+            self._details = Store(self.store_path)
+        except BaseException:
+            self._store.close()
+            raise
         self._inode = self.store_path.stat().st_ino
         self._corpus = Corpus(self._store, graph_path(self.store_path), self.fingerprint, self._dim)
         self._status = self._make_status()

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from lsp_server.engine.database import explain, open_database
 from lsp_server.engine.errors import StoreError
@@ -29,8 +30,7 @@ class KnownFile:
     recipe: str
 
 
-@dataclass(frozen=True, slots=True)
-class SymbolRow:
+class SymbolRow(NamedTuple):
     """What ranking needs of a symbol; the rest is fetched for the few that are shown."""
 
     id: int
@@ -43,8 +43,7 @@ class SymbolRow:
     vector_id: int  # 0 while its text is not embedded
 
 
-@dataclass(frozen=True, slots=True)
-class VectorRow:
+class VectorRow(NamedTuple):
     """An embedding, 8 bits a dimension (see `vectors.quantise`)."""
 
     id: int
@@ -127,7 +126,7 @@ class Store:
             "LEFT JOIN vectors v ON v.model = ? AND v.text_hash = s.text_hash WHERE s.generation > ? ORDER BY s.id",
             (model, generation),
         )
-        return [SymbolRow(*row) for row in rows]
+        return list(map(SymbolRow._make, rows))
 
     def deleted_since(self, generation: int) -> list[int]:
         """Return the ids of the symbols deleted after `generation`."""
@@ -138,7 +137,7 @@ class Store:
         rows = self._db.execute(
             "SELECT id, text_hash, data FROM vectors WHERE generation > ? AND model = ?", (generation, model)
         )
-        return (VectorRow(*row) for row in rows)
+        return map(VectorRow._make, rows)
 
     def vectors_in_use(self, model: str) -> Iterable[VectorRow]:
         """Return the vectors of `model` that a stored symbol has."""
@@ -147,7 +146,7 @@ class Store:
             "AND EXISTS (SELECT 1 FROM symbols s WHERE s.text_hash = v.text_hash) ORDER BY id",
             (model,),
         )
-        return (VectorRow(*row) for row in rows)
+        return map(VectorRow._make, rows)
 
     def newest_vector(self) -> int:
         """Return the highest id of a vector, 0 for none."""
@@ -155,7 +154,7 @@ class Store:
 
     def vectors_by_id(self, ids: Sequence[int]) -> Iterable[VectorRow]:
         """Return the vectors with these ids."""
-        return (VectorRow(*row) for row in self._by_id("SELECT id, text_hash, data FROM vectors", "id", ids))
+        return map(VectorRow._make, self._by_id("SELECT id, text_hash, data FROM vectors", "id", ids))
 
     def details(self, ids: Sequence[int]) -> dict[int, Details]:
         """Return what is shown of the symbols `ids`, by id; those deleted meanwhile are missing."""

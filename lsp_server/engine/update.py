@@ -283,9 +283,9 @@ class Pass:
         self._store.finish(plan.skipped | self._left, plan.scope, self._model)
 
     def _build_graph(self, plan: Plan) -> Iterator[Progress]:
-        """Bring the graph up to date when too much has changed since; after a few files that is not even looked at."""
+        """Bring the graph up to date when too much has changed since; after a few files that is not looked at."""
         newest, checked = self._store.newest_vector(), int(self._store.meta("graph_checked") or 0)
-        if plan.scope and newest - checked < GRAPH_TAIL // 2:
+        if newest - checked < (GRAPH_TAIL // 2 if plan.scope else 1) and (plan.scope or not plan.deleted):
             return
         path = graph_path(self._store.path)
         table: VectorTable | None = None

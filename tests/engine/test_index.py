@@ -1,5 +1,6 @@
 """Index: questions over a small workspace, changes to it, and whatever may go wrong with it."""
 
+import contextlib
 import os
 import shutil
 import sqlite3
@@ -173,7 +174,7 @@ def test_similar_code_is_found_without_itself(make_index: MakeIndex) -> None:
     answer = index.similar("shop/price.py", 5, 6, Query("", limit=3))
     assert "ParseConfig" in [hit.name for hit in answer.hits]
     assert "parse_config" not in [hit.name for hit in answer.hits]
-    with pytest.raises(EngineError, match="gone.py"):
+    with pytest.raises(EngineError, match=r"gone\.py"):
         index.similar("gone.py", 0, 0, Query(""))
 
 
@@ -211,7 +212,7 @@ def test_another_model_embeds_anew_by_itself(make_index: MakeIndex, encoder: Bag
     index = make_index()
     assert encoder.texts
     assert index.status().embedded == index.status().symbols
-    with sqlite3.connect(index.store_path) as db:
+    with contextlib.closing(sqlite3.connect(index.store_path)) as db:
         assert db.execute("SELECT DISTINCT model FROM vectors").fetchall() == [("bag-of-words-2",)]
 
 
@@ -284,11 +285,13 @@ def test_a_damaged_store_is_made_anew(make_index: MakeIndex, damage: str) -> Non
             store.write_bytes(store.read_bytes()[:5_000])
         case "foreign":
             store.unlink()
-            with sqlite3.connect(store) as db:
+            with contextlib.closing(sqlite3.connect(store)) as db:
                 db.execute("CREATE TABLE x (y)")
+                db.commit()
         case "version":
-            with sqlite3.connect(store) as db:
+            with contextlib.closing(sqlite3.connect(store)) as db:
                 db.execute("PRAGMA user_version = 999")
+                db.commit()
         case "missing":
             store.unlink()
         case "page":

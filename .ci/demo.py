@@ -1,6 +1,6 @@
 """Demo: fetches a real project, indexes it and answers a question about it on the terminal.
 
-    .venv/bin/python tools/demo.py [QUESTION]
+    .venv/bin/python .ci/demo.py [QUESTION]
 
 The project is the wheel of a well-known package: a wheel is an archive of its sources, and nothing in it is run or
 installed. Without a network this repository itself serves.

@@ -1,6 +1,6 @@
 """Install: makes a virtual environment with meaning-ls in it, on a machine that has Python and little else.
 
-    python3 tools/install.py .venv test dev
+    python3 .ci/install.py .venv test dev
 
 Takes the environment's folder and the extras of pyproject.toml that are wanted; uses the standard library alone. All
 packages come from wherever this machine's pip is told to look. hnswlib is the one that has to be compiled: it is built
@@ -26,7 +26,7 @@ def main() -> int:
     if sys.version_info < OLDEST:
         return fail(f"this is Python {sys.version.split()[0]}; meaning-ls needs 3.11 or newer")
     if len(sys.argv) < 2:
-        return fail("usage: python3 tools/install.py FOLDER [EXTRA...]")
+        return fail("usage: python3 .ci/install.py FOLDER [EXTRA...]")
     folder, extras = Path(sys.argv[1]), sys.argv[2:]
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     if not python.exists() and not make_environment(folder):

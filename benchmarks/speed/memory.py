@@ -24,7 +24,7 @@ class Sample:
 
     rss: float
     pss: float  # 0 where the system has none
-    processes: int
+    parts: tuple[float, ...]  # headline figure of each process, the parent first
 
     @property
     def headline(self) -> float:
@@ -34,18 +34,18 @@ class Sample:
     def __str__(self) -> str:
         """Both sums."""
         pss = f"PSS {self.pss:.0f} MB, " if self.pss else ""
-        return f"{pss}RSS {self.rss:.0f} MB, {self.processes} processes"
+        return f"{pss}RSS {self.rss:.0f} MB, processes {' + '.join(f'{part:.0f}' for part in self.parts)}"
 
 
 def sample(pid: int) -> Sample:
     """Return the memory of a process and its descendants now."""
     rss = pss = 0.0
-    processes = 0
+    parts: list[float] = []
     try:
         parent = psutil.Process(pid)
         tree = [parent, *parent.children(recursive=True)]
     except psutil.NoSuchProcess:
-        return Sample(0, 0, 0)
+        return Sample(0, 0, ())
     for process in tree:
         try:
             full = process.memory_full_info()
@@ -53,15 +53,15 @@ def sample(pid: int) -> Sample:
             continue
         rss += full.rss / MEGABYTE
         pss += getattr(full, "pss", 0) / MEGABYTE
-        processes += 1
-    return Sample(rss, pss, processes)
+        parts.append(getattr(full, "pss", full.rss) / MEGABYTE)
+    return Sample(rss, pss, tuple(parts))
 
 
 class Peak:
     """Samples a process tree from entering to leaving the context; `largest` is the sample with the most memory."""
 
     def __init__(self, pid: int) -> None:
-        self.largest = Sample(0, 0, 0)
+        self.largest = Sample(0, 0, ())
         self._pid = pid
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)

@@ -35,7 +35,7 @@ NARROW = 0.2  # a filter that leaves less than this share of the rows is searche
 # Probability that the best row is what was asked for, by logistic regression on the tuning benchmark (asked of the
 # right repository and of a wrong one): see `python -m benchmarks.quality.calibrate`.
 CALIBRATION = (-6.1, 8.3, 3.1)  # constant, cosine, share of the question's words
-CONFIDENT = 0.35  # says so of 9 in 10 answers that are right, and of 1 in 10 to questions of other projects
+CONFIDENT = 0.15
 SIMILAR = 0.5  # cosine from which code counts as like other code
 MIDDLING = 0.4  # the cosine that is assumed while nothing is embedded
 

@@ -6,6 +6,7 @@ The only file that imports tree_sitter. How to write a query file: see the docst
 """
 
 import importlib
+import logging
 import re
 import time
 from collections.abc import Callable
@@ -24,25 +25,44 @@ from lsp_server.engine.macros import Blanked, blank_macros
 SECONDS = 1.5
 _TIME_OUT = f"cut off after {SECONDS} s"
 
-# A file is handed to the parser in parts: the progress callback is only honoured with a read callback.
-_PART = 1 << 16
+# A file is handed to the parser in parts: the progress callback is only honoured with a read callback. Small parts,
+# because every predicate of a query reads its node's text by the same callback, and copies a whole part for it.
+_PART = 512
 
 # A query has no usable clock: its progress callback crashes the interpreter once there is a match (tree-sitter 0.25.0
 # to 0.26.1 keep a pointer to a dead stack slot). So the query runs over windows, with a look at the clock between them.
-# Every window walks the top of the tree again, so they are large: files over a megabyte are read by request only.
-_WINDOW = 1 << 20
+# Every window walks the top of the tree again: of this size they cost 20 ms more for a megabyte than a single one.
+_WINDOW = 1 << 16
 
 # And what is known to be slow is not queried: for each token in an error the cursor looks for a later named sibling, so
 # a run of n stray tokens costs n * n / 2 steps. 100,000 brackets take 7 s, a run of this many 0.3 s.
 _STRAY = 20_000
 
-# A pattern `(parent (child))` keeps one state for every parent that encloses a place: 8,000 nested classes take 7 s,
-# this many 1 s. Brackets are counted instead of nodes because that can be done before.
-_DEPTH = 3_000
+# A pattern `(parent (child))` keeps one state for every parent that encloses a place: 8,000 nested classes take 7 s.
+# And a parser that recovers among many brackets seldom calls back: 2,900 times `%w(` in Rust take 4.4 s, this many 1 s.
+# Brackets are counted instead of nodes because that can be done before.
+_DEPTH = 1_500
 _BRACKETS = re.compile(rb"[({\[]++|[)}\]]++")
+
+# OCaml's `a; b; c` is one node with many children, but to the cursor hidden nodes in each other, and for each step it
+# looks through all of them: 20,000 statements take 4 s, this many children 0.5 s. Windows do not help.
+_CHAIN = "sequence_expression"
+_LINKS = 15_000
+
+# The YAML grammar keeps its indentations in a buffer of 1024 bytes and writes behind its end from 254 levels on: the
+# process dies. A line can open one for each of its leading columns, and a list stands at the column of its key.
+_YAML_LEVELS = 120
+_YAML_INDENT = re.compile(rb"^[ \t?:-]{%d,}" % _YAML_LEVELS, re.MULTILINE)
+_YAML_OPENERS = re.compile(rb"^[ \t]*(?:[?:-][ \t]+)*", re.MULTILINE)
 
 # Languages with a preprocessor, by their query file.
 _PREPROCESSED = frozenset({"c", "cpp"})
+
+# Trees are deep without any bracket too: "word word word ..." is call in call in call to Elixir. No pattern starts
+# below this many levels: 8,000 words take 0.1 s then, not 6 s, and 60,000 still end. Nobody's code is as deep.
+_START_DEPTH = 400
+
+_log = logging.getLogger(__name__)
 
 _QUERIES = Path(__file__).parent / "queries"
 _INHERITS = re.compile(r"\A;\s*inherits:\s*([\w.-]+)")
@@ -52,7 +72,7 @@ Match = tuple[int, dict[str, list[tree_sitter.Node]]]  # position of the pattern
 
 
 class NoGrammar(Exception):
-    """The wheel that holds the grammar is not installed."""
+    """The wheel that holds the grammar is not installed, or is not the one that the query was written for."""
 
 
 class TooSlow(Exception):
@@ -90,7 +110,7 @@ class Syntax:
 
 
 NOTHING: Range = (-1, -1)
-MARKS = frozenset({"merge", "minor", "declares", "qualified"})
+MARKS = frozenset({"merge", "minor", "declares", "qualified", "reaches"})
 _NO_MARKS: frozenset[str] = frozenset()
 _PARTS = frozenset({"name", "body", "doc", "scope", "label", "inner"}) | MARKS
 _LOOSE = frozenset({"comment", "attribute", "outer", "import", "prologue"})
@@ -101,6 +121,8 @@ def read_syntax(data: bytes, language: Language) -> Syntax:
     grammar, query = _load(language.grammar, language.query)
     if _is_deep(data):
         raise TooSlow(f"cut off: nested deeper than {_DEPTH} brackets")
+    if language.query == "yaml" and _is_indented(data):
+        raise TooSlow(f"cut off: nested deeper than {_YAML_LEVELS} levels")
     deadline = time.thread_time() + SECONDS
     blanked = blank_macros(data) if language.query in _PREPROCESSED else Blanked(data, [], [])
     parser = tree_sitter.Parser(grammar)  # 0.3 us; a parser that was stopped once would have to be reset
@@ -113,6 +135,8 @@ def read_syntax(data: bytes, language: Language) -> Syntax:
         raise TooSlow(_TIME_OUT) from error
     if len(data) > _STRAY and _has_long_run(tree.root_node):
         raise TooSlow(f"cut off: more than {_STRAY} stray tokens in a row")
+    if language.query == "ocaml" and len(data) > 2 * _LINKS and _has_long_chain(tree.root_node):
+        raise TooSlow(f"cut off: more than {_LINKS // 2} statements in a row")
     syntax = _sort(_matches(tree.root_node, query, deadline), data)
     syntax.macros = blanked.macros
     syntax.imports += blanked.linkages
@@ -128,6 +152,23 @@ def _is_deep(data: bytes) -> bool:
         start, end = run.span()
         depth = depth + end - start if data[start] in b"({[" else max(0, depth - end + start)
         if depth > _DEPTH:
+            return True
+    return False
+
+
+def _is_indented(data: bytes) -> bool:
+    """Say whether a YAML text may have more than _YAML_LEVELS levels. Text in block scalars counts as one."""
+    if not _YAML_INDENT.search(data):
+        return False
+    levels: list[int] = []
+    for line in _YAML_OPENERS.finditer(data):
+        start, end = line.span()
+        opened = [at - start for at in range(start, end) if data[at] in b"?:-"]
+        opened.append(end - start)
+        while levels and levels[-1] >= opened[0]:
+            levels.pop()
+        levels += opened
+        if len(levels) > _YAML_LEVELS:
             return True
     return False
 
@@ -149,6 +190,17 @@ def _has_long_run(root: tree_sitter.Node) -> bool:
     return False
 
 
+def _has_long_chain(root: tree_sitter.Node) -> bool:
+    """Say whether somewhere below there is a chain of more than _LINKS."""
+    nodes = [root]
+    while nodes:
+        node = nodes.pop()
+        if node.type == _CHAIN and node.child_count > _LINKS:
+            return True
+        nodes += [child for child in node.children if child.end_byte - child.start_byte > _LINKS]
+    return False
+
+
 def _matches(root: tree_sitter.Node, query: tree_sitter.Query, deadline: float) -> list[Match]:
     """Run the query window by window, looking at the clock between them.
 
@@ -156,6 +208,7 @@ def _matches(root: tree_sitter.Node, query: tree_sitter.Query, deadline: float) 
     """
     found: list[Match] = []
     cursor = tree_sitter.QueryCursor(query)
+    cursor.set_max_start_depth(_START_DEPTH)
     for start in range(0, max(1, root.end_byte), _WINDOW):
         if root.end_byte > _WINDOW:
             cursor.set_byte_range(start, min(start + _WINDOW, root.end_byte))
@@ -180,6 +233,8 @@ def _sort(found: list[Match], data: bytes) -> Syntax:
                 syntax.definitions.append(definition)
         _loose(captures, syntax, data)
     syntax.comments.sort()
+    if syntax.comments and data.startswith(b"#!") and syntax.comments[0][0][0] == 0:
+        syntax.prologues.append(syntax.comments.pop(0)[0])  # for the system, not for the reader
     syntax.licences = licences([whole for whole, _doc in syntax.comments], data)
     return syntax
 
@@ -188,9 +243,10 @@ def _definition(kind: str, rank: int, captures: dict[str, list[tree_sitter.Node]
     node = captures[kind][0]
     name = captures.get("name")
     body = _first(captures, "body")
+    extends = body != NOTHING and "reaches" not in captures
     return Definition(
         kind=kind,
-        node=(node.start_byte, max(node.end_byte, captures["body"][0].end_byte if body != NOTHING else 0)),
+        node=(node.start_byte, max(node.end_byte, body[1]) if extends else node.end_byte),
         name=(name[0].start_byte, name[-1].end_byte) if name else NOTHING,
         body=body,
         doc=_first(captures, "doc"),
@@ -232,15 +288,26 @@ def _without_break(data: bytes, end: int) -> int:
     return end
 
 
-@cache
 def _load(grammar: str, query: str) -> tuple[tree_sitter.Language, tree_sitter.Query]:
+    loaded = _try_load(grammar, query)
+    if loaded is None:
+        raise NoGrammar
+    return loaded
+
+
+@cache
+def _try_load(grammar: str, query: str) -> tuple[tree_sitter.Language, tree_sitter.Query] | None:
+    """Give a grammar and its query, or None and one line in the log, however many files want them."""
     module, _, function = grammar.partition(":")
     try:
         make: Callable[[], object] = getattr(importlib.import_module(module), function)
+        language = tree_sitter.Language(make())
+        return language, tree_sitter.Query(language, query_text(query))
     except (ImportError, AttributeError) as error:
-        raise NoGrammar from error
-    language = tree_sitter.Language(make())
-    return language, tree_sitter.Query(language, query_text(query))
+        _log.warning("%s is not installed, its files are read as plain blocks: %s", module, error)
+    except (ValueError, OSError) as error:  # another ABI, a node renamed (QueryError), no query file
+        _log.warning("%s cannot be queried, its files are read as plain blocks: %s", module, error)
+    return None
 
 
 def query_text(name: str) -> str:

@@ -8,15 +8,21 @@ import re
 
 DOC_LIMIT = 4_000  # characters; longer documentation adds nothing that the encoder or the word index would read
 
-# What may open a line of a comment in any language: // /// //! /* /** /*! * # #' ; % -- -- | {- {-| <!-- (* ! dnl
+# What may open a line of a comment in any language: // /// //! /* /** /*! * # #' <# ; % -- -- | {- {-| <!-- (* ! dnl
 _OPEN = re.compile(
-    r"/\*+[!<]*|//+[/!<]*|\*+(?!/)|#+[!'|:]?|;+|%+|--+(?:\s?[|^])?|\{-+(?:\s?[|^])?|<!--+|\(\*+|!+<?"
+    r"/\*+[!<]*|//+[/!<]*|\*+(?!/)|<#+|#+[!'|:]?|;+|%+|--+(?:\s?[|^])?|\{-+(?:\s?[|^])?|<!--+|\(\*+|!+<?"
     r"|dnl\b|=begin\b|=end\b"
 )
-_CLOSE = re.compile(r"\s*(?:\*+/|-+\}|--+>|\*+\))\s*$")
+_CLOSE = re.compile(r"\s*(?:\*+/|-+\}|--+>|\*+\)|#+>)\s*$")
 _RULER = re.compile(r"\s*[/#*=~_-]{4,}$")
 _INDENT = re.compile(r"[ \t]*")
-_QUOTES = re.compile(r"""^[A-Za-z@~%]{0,10}\s*(\"\"\"|'''|"|'|`)""")
+_QUOTES = re.compile(r"""^[A-Za-z@~%]{0,10}(\"\"\"|'''|"|'|`)""")
+# The tags of C# documentation: only what stands between them, and what an empty one refers to, is said to a reader.
+_XML = re.compile(r"<(?:summary|inheritdoc|param name=|remarks)\b")
+_XML_TAG = re.compile(
+    r"</?(?:summary|remarks|returns|value|example|para|code|c|inheritdoc|exception|param|paramref|typeparam|typeparamref"
+    r"|see|seealso|list|listheader|item|term|description)\b(?:[^<>\n]*?\b(?:cref|name|langword)=[\"']([^\"'\n]*)[\"'])?[^<>\n]*>"
+)
 _WORD = re.compile(r"[^\W_]")
 # What a paragraph of a notice says; only asked of what opens a file.
 _NOTICE = re.compile(
@@ -71,24 +77,34 @@ def strip_marks(source: str) -> str:
         line = _CLOSE.sub("", raw.strip())
         mark = _OPEN.match(line)
         lines.append(line[mark.end() :].rstrip() if mark else line)
+    if _XML.search(source):
+        lines = [_XML_TAG.sub(_said, line) for line in lines]
     return _tidy(lines)
+
+
+def _said(tag: re.Match[str]) -> str:
+    name = tag.group(1) or ""
+    return name if tag.group().endswith("/>") or not name else f"{name} "
 
 
 def without_licence(doc: str) -> str:
     """Leave out the paragraphs of a licence or a copyright notice: the same words in every file."""
     paragraphs = doc.split("\n\n")
-    kept = (text for text in paragraphs if not _NOTICE.search(text) and " " in text.strip())
+    kept = [text for text in paragraphs if not _NOTICE.search(text)]
+    if len(kept) < len(paragraphs):  # single words beside a notice are its headline or a marker
+        kept = [text for text in kept if " " in text.strip()]
     return "\n\n".join(kept)
 
 
 def strip_quotes(source: str) -> str:
-    """Take prefix, quotes and indentation off a string literal that serves as documentation."""
+    """Take prefix, quotes and indentation off a string literal that serves as documentation; prose stays as it is."""
     text = source[: 2 * DOC_LIMIT]
     quote = _QUOTES.match(text)
-    if quote:
-        mark = quote.group(1)
-        text = text[quote.end() :]
-        text = text.rstrip().removesuffix(mark)
+    mark = quote.group(1) if quote else ""
+    inside = text[quote.end() :].rstrip().removesuffix(mark) if quote else ""
+    closed = len(source) > 2 * DOC_LIMIT or text.rstrip().endswith(mark)
+    if quote and closed and not (mark == "`" and mark in inside):  # `a` and `b`
+        text = inside
     return _tidy([text.split("\n", 1)[0].strip(), *text.split("\n")[1:]])
 
 

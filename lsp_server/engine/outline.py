@@ -18,9 +18,10 @@ FUNCTION_KINDS = frozenset({"function", "method", "constructor", "test", "macro"
 SPACE_KINDS = frozenset({"file", "module", "namespace", "package"})
 VALUE_KINDS = frozenset({"constant", "variable", "property", "field"})
 
-# A function in a function below this many lines is part of how the outer one works (measured: facts/retrieval.md, 11).
+# A function in a function below this many lines is part of how the outer one works. (The ranking was tuned with this.)
 NESTED_LINES = 7
-# A function that is a value in a literal or an argument (captured @minor) says something from this many lines on.
+# A function that is a value in a literal or an argument (captured @minor) says something from this many lines on, and
+# so does a test in a group of tests.
 MINOR_LINES = 3
 # So many undocumented one-line values under each other are a table: found as a block, not as hundreds of symbols.
 TABLE_LINES = 20
@@ -34,6 +35,12 @@ _QUALIFIED = re.compile(rb"(.*)(?:::|->|\.|:)([^:.]+)\Z", re.DOTALL)
 _AROUND = re.compile(r"<.*>|\[.*\]|^&(?:\s*'\w+)?(?:\s*mut\b)?", re.DOTALL)
 # How comments begin that are documentation by their form, wherever they stand.
 _DOC_COMMENTS = (b"/**", b"/*!", b"{-|", b"{- |", b"(**")
+# Plain remarks, if they are none of these: an equation or a clause may carry one and is still part of its function.
+_REMARKS = (b"#", b"//", b"/*", b"--", b"{-", b"(*", b";", b"%")
+_DOC_FORMS = (*_DOC_COMMENTS, b"///", b"//!", b"-- |", b"--|", b"##")
+# What may stand under a definition as its documentation, and what opens a group, so that a comment after it does not.
+_TRAILING = (b"(** ", b"(**\n", b"(**\r")
+_OPENERS = re.compile(rb"(?:[{(\[:<,=]|\b(?:begin|class|do|object|of|sig|struct|then|where))\Z")
 # Receivers that say "this module" or "this object", not whose member it is.
 _HERE = frozenset({"exports", "module", "this", "self", "window", "global", "globalThis"})
 _NO_SCOPE = re.compile(r"(?:(?:module\.)?exports|this|self|window|global|globalThis)(?:\.|\Z)")
@@ -66,7 +73,7 @@ def outline(syntax: Syntax, lines: Lines) -> list[Unit]:
     imports, prologues = sorted(syntax.imports), sorted(syntax.prologues)
     top: list[Unit] = []
     stack: list[tuple[int, Unit]] = []  # open units and where their nodes end
-    for definition, (start, end) in _distinct(syntax, data):
+    for definition, (start, end) in _distinct(syntax, leaders, data):
         while stack and stack[-1][0] <= start:
             stack.pop()
         parent = stack[-1][1] if stack else None
@@ -76,6 +83,8 @@ def outline(syntax: Syntax, lines: Lines) -> list[Unit]:
         floor = siblings[-1].end if siblings else parent.name[1] if parent and parent.name[1] <= start else 0
         unit = _unit(definition, (start, end), leaders.before(start, floor), data)
         unit.kind = _kind(unit, parent, data)
+        if not unit.docs and (after := leaders.after(end)):
+            unit.docs, unit.end = [after], after[1]
         if siblings and _continues(siblings[-1], unit, data, prologues):
             _join(siblings[-1], unit)
             stack.append((end, siblings[-1]))
@@ -106,6 +115,7 @@ class Leaders:
             if not self._found or one[0][0] >= self._found[-1][0][1]:
                 self._found.append(one)
         self._starts = [one[0][0] for one in self._found]
+        self._comments = {one[0][1]: one[0] for one in self._found if one[2] == "comment"}  # by where they end
 
     def before(self, start: int, floor: int) -> tuple[int, list[Range], list[Range]]:
         """Give where what belongs to `start` begins (not before `floor`), its comment texts and its attributes."""
@@ -119,7 +129,8 @@ class Leaders:
             if whole[0] < floor or (gap and not gap.isspace()) or gap.count(b"\n") > self._breaks(whole):
                 break
             if which == "comment":
-                if not self._opens_line(whole[0]) or whole in self._licences:
+                parted = gap.count(b"\n") > 1
+                if not self._opens_line(whole[0]) or whole in self._licences or (parted and self._is_glued(whole[0])):
                     break
                 docs.append(text if text != NOTHING else whole)
             elif which == "attribute":
@@ -127,6 +138,60 @@ class Leaders:
             start = whole[0]
             at -= 1
         return start, docs[::-1], attributes[::-1]
+
+    def after(self, end: int) -> Range | None:
+        """Give the comment that documents what ends at `end`: OCaml's `(** ... *)` under it, parted from the rest."""
+        at = bisect_left(self._starts, end)
+        if at == len(self._found) or not self._lines.data.startswith(_TRAILING, self._starts[at]):
+            return None
+        data, (start, last) = self._lines.data, self._found[at][0]
+        gap, rest = data[end:start], data[last : last + 400]
+        follows = rest[: len(rest) - len(rest.lstrip())]
+        near = not gap.strip() and gap.count(b"\n") <= 1
+        parted = b"\n" not in gap or follows.count(b"\n") > 1 or not rest.strip() or rest.lstrip().startswith(b"end")
+        return (start, last) if near and parted else None
+
+    def own_end(self, start: int, end: int) -> int:
+        """Give where a node ends without the comments at its end that are about what follows.
+
+        They stand on lines of their own, no deeper than the node. Those right under its last line stay if a blank line
+        parts them from the rest, and everything stays if nothing follows.
+        """
+        data = self._lines.data
+        rest = data[end : end + 4_000]
+        if end not in self._comments or not rest.strip():
+            return end
+        indent = self._indent(start)
+        parted = rest[: len(rest) - len(rest.lstrip())].count(b"\n") > 1
+        cut = at = end
+        while at in self._comments:
+            first = self._comments[at][0]
+            if first <= start or not self._opens_line(first) or self._indent(first) > indent:
+                cut = cut if parted else at  # it is the node's, what stands under it is not
+                break
+            at = first
+            while at > start and data[at - 1] in b" \t\r\n\f\v":
+                at -= 1
+            apart = data[at:first].count(b"\n") > 1
+            if apart or (at not in self._comments and not parted):
+                cut = at
+            parted = parted or apart
+        return cut
+
+    def _indent(self, offset: int) -> int:
+        line = self._lines.starts[self._lines.line(offset)]
+        text = self._lines.data[line:offset]
+        return len(text) - len(text.lstrip())
+
+    def _is_glued(self, start: int) -> bool:
+        """Say whether a comment stands right under the end of something, in which case it is about that."""
+        before = self._lines.data[max(0, start - 400) : start]
+        code = before.rstrip()
+        return (
+            bool(code)
+            and before.count(b"\n", len(code)) == 1
+            and not (start - len(before) + len(code) in self._comments or _OPENERS.search(code))
+        )
 
     def _breaks(self, whole: Range) -> int:
         """Give how many line breaks may follow: a blank line after `/** ... */`, unless that opens the file."""
@@ -150,7 +215,7 @@ class Leaders:
         return not before or before.isspace()
 
 
-def _distinct(syntax: Syntax, data: bytes) -> list[tuple[Definition, Range]]:
+def _distinct(syntax: Syntax, leaders: Leaders, data: bytes) -> list[tuple[Definition, Range]]:
     """Give each definition once, with the range of its outermost wrapper, outer ones first."""
     known: dict[Range, list[Definition]] = {}
     for definition in syntax.definitions:
@@ -168,6 +233,7 @@ def _distinct(syntax: Syntax, data: bytes) -> list[tuple[Definition, Range]]:
             start, end = syntax.outers[(start, end)]
         while end > start and data[end - 1] in b" \t\r\n\f\v":
             end -= 1
+        end = leaders.own_end(start, end)
         for definition in same:
             key = ((start, end), definition.name)
             other = found.get(key)
@@ -176,7 +242,23 @@ def _distinct(syntax: Syntax, data: bytes) -> list[tuple[Definition, Range]]:
     order = sorted(
         found.values(), key=lambda one: (one[1][0], -one[1][1], one[0].node[0], -one[0].node[1], one[0].name)
     )
-    return order
+    return _stretched(order, data) if any("reaches" in one.marks for one, _whole in order) else order
+
+
+def _stretched(order: list[tuple[Definition, Range]], data: bytes) -> list[tuple[Definition, Range]]:
+    """Let definitions that are marked so reach to the next definition, or to the end of what encloses them."""
+    found = []
+    open_ends = [len(data)]
+    for at, (definition, (start, end)) in enumerate(order):
+        while len(open_ends) > 1 and open_ends[-1] <= start:
+            open_ends.pop()
+        if "reaches" in definition.marks:
+            end = min(open_ends[-1], order[at + 1][1][0]) if at + 1 < len(order) else open_ends[-1]
+            end = start + len(data[start:end].rstrip())
+        else:
+            open_ends.append(end)
+        found.append((definition, (start, end)))
+    return found
 
 
 def _merged(winner: Definition, other: Definition) -> Definition:
@@ -218,6 +300,8 @@ def _name(definition: Definition, data: bytes) -> tuple[Range, str]:
             return (start + parts.start(2), end), parts.group(1).decode("utf-8", "replace")
     while end - start > 2 and text[0] in b"\"'`" and text[-1] == text[0]:
         start, end, text = start + 1, end - 1, text[1:-1]
+    if definition.kind != "rule" and text[:1] == b":" and text[1:2].isalpha():  # a symbol of Ruby, no :root of CSS
+        start += 1
     return (start, end), ""
 
 
@@ -245,6 +329,8 @@ def _continues(last: Unit, unit: Unit, data: bytes, pragmas: list[Range]) -> boo
         return False
     if data[slice(*last.name)] != data[slice(*unit.name)] or last.scope != unit.scope:
         return False
+    if any(data.startswith(_DOC_FORMS, doc[0]) or not data.startswith(_REMARKS, doc[0]) for doc in unit.docs):
+        return False
     at = last.end
     for start, end in pragmas[bisect_left(pragmas, (at, 0)) :]:
         if start >= unit.start or data[at:start].strip():
@@ -264,7 +350,7 @@ def _is_unit(unit: Unit, parent: Unit | None, lines: Lines) -> bool:
     """Say whether a definition is worth finding by itself."""
     height = lines.line(unit.end) - lines.line(unit.head) + 1
     if parent and parent.kind in FUNCTION_KINDS:
-        return unit.kind not in VALUE_KINDS and height >= NESTED_LINES
+        return unit.kind not in VALUE_KINDS and height >= (MINOR_LINES if unit.kind == "test" else NESTED_LINES)
     if "declares" in unit.marks and parent and parent.kind in TYPE_KINDS and not unit.docs:
         return False
     if "minor" in unit.marks:

@@ -33,12 +33,15 @@ Marks, put on the definition node beside its kind (`(pair ...) @function @minor`
 `@minor`      a unit only from 3 lines on: functions in object literals, in arguments.
 `@declares`   has no body. Undocumented it is left out where it stands in a type (`void f();` in an interface is part of
               its body), and where the same level also defines that name (C prototypes).
-`@merge`      adjacent definitions with the same name are one: equations in Haskell, overload signatures in TypeScript.
+`@merge`      adjacent definitions with the same name are one: equations in Haskell, overload signatures in TypeScript;
+              but not where the later one has documentation (a plain remark is none).
+`@reaches`    ends where the next definition starts, or with what encloses it: underlined headings in Markdown.
 
 Several patterns may match one node: kind, name and marks of the pattern that stands later in the file win, missing
 parts are taken from the other. So: general patterns first, special ones (tests, constructors) after them. A first line
 `; inherits: javascript` puts that file's patterns in front. Captures that begin with `_` serve predicates (`#eq?`,
-`#match?`, `#any-of?` and their `not-` forms work; directives such as `#strip!` do not). Patterns must not start with a
+`#match?`, `#not-eq?`, `#not-match?` and `#any-of?` work; `#not-any-of?` excludes nothing in tree-sitter 0.26.1, write
+`#not-match? "^(a|b)$"`; directives such as `#strip!` do nothing). Patterns must not start with a
 wildcard, and should name fields: both cost time. `([(a) (b)] field: (c))` is not what it seems: it means siblings, so
 write one pattern per parent. Look at a tree with `print(parser.parse(code).root_node)`.
 
@@ -47,8 +50,10 @@ Derived, so a query need not say it:
   method that is named like its class is a `constructor`. (`__init__` and the like: a later pattern with @constructor.)
 - Comments and attributes directly before a definition (on lines of their own, no licence, no blank line between except
   after `/** ... */`) belong to it: its span starts there, and the comments are its doc.
-- What is nested in a function is a unit from 7 lines on; values (`constant`, `variable`, `property`, `field`) never
-  are, nor what lies in an @import.
+- Comments right under something and parted from what follows are not about what follows. Those at the end of a node, on
+  lines of their own and no deeper than it, are: nodes of TOML and YAML reach to their next sibling.
+- What is nested in a function is a unit from 7 lines on, tests from 3; values (`constant`, `variable`, `property`,
+  `field`) never are, nor what lies in an @import.
 - Values elsewhere are units if they have a doc comment, or more than one line, or an UPPER_CASE name. 20 undocumented
   one-line values or macros under each other are a table and become blocks. So capture all top-level values, but no
   locals and no fields: they are found in the body of their type.
@@ -59,6 +64,7 @@ Derived, so a query need not say it:
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
 from lsp_server.engine import comments
 from lsp_server.engine.blocks import Blocks, leading
@@ -76,9 +82,11 @@ KINDS = frozenset({
 
 SIGNATURE_LIMIT = 300  # characters
 NAME_LIMIT = 120  # characters; only headings, test names and headers of implementations come near it
-BODY_LIMIT = 8_000  # characters: what the word index reads of a body (measured: facts/retrieval.md, 11)
+BODY_LIMIT = 8_000  # characters: what the word index reads of a body (the ranking was tuned with this)
 FILE_BODY_LIMIT = 2_000  # characters: imports and lines too few for a block
 
+# How documentation begins that stands inside and is a comment, no string: PowerShell's help.
+_COMMENT_INSIDE = ("<#", "/*")
 _EMPTY_LINES = re.compile(r"\n\s*\n")
 
 
@@ -218,11 +226,21 @@ class _Rendering:
         return tuple(dict.fromkeys(names))
 
     def _doc(self, unit: Unit) -> str:
-        comment = comments.strip_marks("\n".join(self._text(*one) for one in unit.docs)) if unit.docs else ""
+        comment = comments.strip_marks(self._comments(unit.docs)) if unit.docs else ""
         if unit.docstring == NOTHING:
             return comment
-        inside = comments.strip_quotes(self._text(*unit.docstring))
+        inside = self._text(*unit.docstring)
+        strip = comments.strip_marks if inside.startswith(_COMMENT_INSIDE) else comments.strip_quotes
+        inside = strip(inside)
         return f"{comment}\n\n{inside}"[: comments.DOC_LIMIT] if comment else inside
+
+    def _comments(self, docs: list[Range]) -> str:
+        """Join comments, keeping blank lines: a licence and what follows it are different paragraphs."""
+        parts = [self._text(*docs[0])]
+        for (_start, end), one in pairwise(docs):
+            parts.append("\n" * max(1, min(2, self._lines.line(one[0]) - self._lines.line(end))))
+            parts.append(self._text(*one))
+        return "".join(parts)
 
     def _signature(self, unit: Unit) -> tuple[str, int]:
         """Give the signature and where the body starts."""
@@ -241,7 +259,7 @@ class _Rendering:
     def _body(self, unit: Unit, start: int) -> str:
         if unit.kind in SPACE_KINDS and self._lines.line(start) < self._lines.line(unit.end):
             return "\n".join(self._text(*one) for one in unit.loose)[:BODY_LIMIT]
-        holes = sorted([*((child.start, child.end) for child in unit.children), unit.docstring])
+        holes = sorted([*((child.start, child.end) for child in unit.children), unit.docstring, *unit.docs])
         attributes = [*unit.attributes, *self._leaders.attributes(unit.head, min(start, unit.name[0]))]
         inside = [*attributes, *_without(start, unit.end, holes)]
         parts = (self._text(first, min(last, first + 4 * BODY_LIMIT)).strip() for first, last in inside)

@@ -695,13 +695,13 @@ OUTLINES["ruby"] = """\
 5-39 module Acme
 7-7 constant VERSION in Acme
 8-38 class Reader in Acme
-12-13 property :size in Acme.Reader
+12-13 property size in Acme.Reader
 15-17 constructor initialize in Acme.Reader
 18-21 method open in Acme.Reader
 23-25 method build in Acme.Reader
 27-29 method []= in Acme.Reader
 30-32 method secret in Acme.Reader
-33-35 method :dyn in Acme.Reader
+33-35 method dyn in Acme.Reader
 36-36 struct Point in Acme.Reader
 37-37 class Err in Acme.Reader
 40-41 class B in A
@@ -709,8 +709,8 @@ OUTLINES["ruby"] = """\
 43-49 test reads an empty file in Acme.Reader
 51-55 class ReaderTest
 52-54 test test_open in ReaderTest
-56-61 namespace :db
-57-60 function :migrate in db
+56-61 namespace db
+57-60 function migrate in db
 """
 
 SIGNATURES = [
@@ -740,7 +740,7 @@ SIGNATURES = [
 DOCS = [
     ("shellscript", "a", "Copies the database every night."),
     ("shellscript", "die", "Prints a message.\n$1 the message"),
-    ("csharp", "MaxSize", "<summary>The most.</summary>"),
+    ("csharp", "MaxSize", "The most."),
     ("css", ".box > .item:hover, #main::before", "The box in the middle: 😀"),
     ("dart", "a", "Reading and writing."),
     ("dart", "Reader", "Reads 😀 things."),
@@ -758,7 +758,7 @@ DOCS = [
     ("ocaml", "read", "Reads.\n@param path where"),
     ("ocaml.interface", "max", "The most."),
     ("ruby", "open", "Opens one."),
-    ("ruby", ":migrate", "Makes the tables"),
+    ("ruby", "migrate", "Makes the tables"),
 ]
 BODIES = [
     ("csharp", "ReadAsync", '[Obsolete("old")]\n{\n        return 1;\n    }'),

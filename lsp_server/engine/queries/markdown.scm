@@ -1,5 +1,5 @@
 ; Markdown: a section reaches from its heading to the next one of its level; its first paragraph is its doc. The grammar
-; makes no sections of underlined headings, so these stand alone, between blocks.
+; makes no sections of underlined headings: they reach to the next heading.
 
 (section . (atx_heading heading_content: (inline) @name)) @section
 (section . (atx_heading heading_content: (inline) @name) . (_) @body) @section
@@ -7,4 +7,7 @@
 ((section . (atx_heading heading_content: (inline) @name) . (paragraph (inline) @doc)) @section
   (#not-match? @doc "^[A-Za-z@~%]{0,10}\\s*[\"'`]"))
 
-(setext_heading heading_content: (paragraph (inline) @name)) @section
+(section (setext_heading heading_content: (paragraph (inline) @name)) @section @reaches)
+(section (setext_heading heading_content: (paragraph (inline) @name)) @section @reaches . (_) @body)
+((section (setext_heading heading_content: (paragraph (inline) @name)) @section @reaches . (paragraph (inline) @doc))
+  (#not-match? @doc "^[A-Za-z@~%]{0,10}\\s*[\"'`]"))

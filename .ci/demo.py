@@ -13,7 +13,7 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 PROJECT = "werkzeug==3.1.3"  # 52 files of Python, some JavaScript and CSS: read in seconds, large enough to get lost in
-QUESTION = "stop a path from escaping its folder"
+QUESTION = "how is a password compared with its stored hash"
 OWN_QUESTION = "leave out files that git ignores"
 CACHE = CHECKOUT / ".cache" / "demo"
 

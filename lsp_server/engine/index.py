@@ -318,7 +318,7 @@ class Index:
         return found | {
             "place": at + 1,
             "score": round(float(ranked.scores[at]), 4),
-            "match": ranked.match(at),
+            "match": ranked.matches()[at],
             "cosine": round(float(ranked.cosines[at]), 4),
             "words": round(float(ranked.words[at]), 4),
             "definition": round(float(ranked.definitions[at]), 4),
@@ -386,9 +386,11 @@ class Index:
         hits = self._hits(view, [int(row) for row in ranked.rows])
         return Answer(
             tuple(
-                replace(hits[int(row)], score=float(ranked.scores[at]), match=ranked.match(at))
-                for at, row in enumerate(ranked.rows)
-                if int(row) in hits
+                replace(hits[row], score=score, match=match)
+                for row, score, match in zip(
+                    ranked.rows.tolist(), ranked.scores.tolist(), ranked.matches(), strict=True
+                )
+                if row in hits
             ),
             ranked.confident,
             self._status,

@@ -60,18 +60,25 @@ class Ranked:
     confident: bool
     evidence: tuple[float, float] = (0.0, 0.0)  # what confidence goes by: best cosine, best share of the words
 
-    def match(self, place: int) -> str:
-        """Return why the row at `place` was found: 'meaning', 'words', 'name' or 'mixed'."""
-        if self.definitions[place] > 0:
-            return "name"
-        cosine = self.cosines[place]
-        if np.isnan(cosine):
-            return "words"
-        meaning = max(0.0, 1 - (float(np.nanmax(self.cosines)) - float(cosine)) / WIDTH)
-        words = float(self.words[place])
-        if words < 0.3 * meaning:
-            return "meaning"
-        return "words" if meaning < 0.3 * words else "mixed"
+    def matches(self) -> list[str]:
+        """Return why each row was found: 'meaning', 'words', 'name' or 'mixed'."""
+        known = self.cosines[~np.isnan(self.cosines)]
+        best = float(known.max()) if len(known) else 0.0
+        return [
+            "name" if definition > 0 else _match(best, cosine, words)
+            for definition, cosine, words in zip(
+                self.definitions.tolist(), self.cosines.tolist(), self.words.tolist(), strict=True
+            )
+        ]
+
+
+def _match(best: float, cosine: float, words: float) -> str:
+    if np.isnan(cosine):
+        return "words"
+    meaning = max(0.0, 1 - (best - cosine) / WIDTH)
+    if words < 0.3 * meaning:
+        return "meaning"
+    return "words" if meaning < 0.3 * words else "mixed"
 
 
 def allowed_rows(view: View, question: Question, literal: Iterable[int] | None, changed: frozenset[str] | None) -> Mask:

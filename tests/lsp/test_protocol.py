@@ -20,11 +20,13 @@ INTERFACES = dict(re.findall(r"interface (\w+)[^{\n]*\{\n(.*?)\n\}", PAGE, re.DO
 EXTENDS = {"FolderStatus": "IndexStatus"}
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**40), 2**40) | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(
-        st.sampled_from(["query", "limit", "kinds", "textDocument", "uri", "range", "start", "line", "character"]),
-        inner,
-        max_size=5,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["query", "limit", "kinds", "textDocument", "uri", "range", "start", "line", "character"]),
+            inner,
+            max_size=5,
+        )
     ),
     max_leaves=15,
 )

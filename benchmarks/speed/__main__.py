@@ -115,8 +115,9 @@ def _measure(arguments: argparse.Namespace, size: Size) -> list[Row]:
         if part not in steps:
             raise BenchError(f"unknown part {part!r}; there are {', '.join(PARTS)}")
         started = time.perf_counter()
-        rows += steps[part]()
-        print(f"{part}: {time.perf_counter() - started:.0f} s", file=sys.stderr)
+        made = steps[part]()
+        print(f"\n{report(made)}\n{part}: {time.perf_counter() - started:.0f} s", file=sys.stderr)
+        rows += made
     return rows
 
 

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from lsp_server.engine.index import Index, Options
 from numpy.typing import NDArray
 
 from benchmarks.common import percentile
 from benchmarks.speed.rows import Row, at_most, spread, told
 from lsp_server.engine.encoder import Encoder, OnnxEncoder, bundled_model
+from lsp_server.engine.index import Index, Options
 from lsp_server.engine.query import Query
 
 P50 = 6.0  # ms

@@ -63,7 +63,8 @@ def _measure(vectors: Floats, genuine: int, queries: Floats) -> list[Row]:
         started = time.perf_counter()
         exact = np.argpartition(-table.scan(query), K)[:K]
         between = time.perf_counter()
-        found = graph.nearest(query, GRAPH_CANDIDATES)
+        labels = graph.nearest(query, GRAPH_CANDIDATES)
+        found = np.fromiter((table.row_of[label] for label in labels.tolist()), np.int64, len(labels))
         best = found[np.argsort(-table.cosines(query, found))[:K]]
         ended = time.perf_counter()
         exact_ms.append((between - started) * 1000)

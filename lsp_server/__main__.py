@@ -23,7 +23,8 @@ from lsp_server.engine.errors import EngineError
 from lsp_server.terminal import prepare_streams
 
 if TYPE_CHECKING:
-    from lsp_server.engine.index import Answer, Index
+    from lsp_server.engine.hits import Answer
+    from lsp_server.engine.index import Index
     from lsp_server.engine.query import Query
 
 FOUND, NOTHING, FAILED, STOPPED = 0, 1, 2, 130
@@ -75,8 +76,7 @@ def index_folder(arguments: argparse.Namespace) -> int:
     from lsp_server.terminal import watch
 
     with _opened(arguments, arguments.dir or _project_around(Path.cwd())) as index:
-        watch(index.update(), sys.stderr)
-        index.catch_up()
+        watch(index.refresh(), sys.stderr)
         _print_status(arguments, index)
         return FOUND if index.status().symbols else NOTHING
 
@@ -230,7 +230,7 @@ def _make_current(arguments: argparse.Namespace, index: "Index") -> None:
 
     if not arguments.no_update:
         try:
-            passing = index.update()
+            passing = index.refresh()
             if sys.stderr.isatty():
                 watch(passing, sys.stderr)
             else:

@@ -29,7 +29,8 @@ from lsp_server.documents import Documents
 from lsp_server.engine.encoder import ModelError
 from lsp_server.engine.errors import EngineError
 from lsp_server.engine.files import FilesError, Rules, read
-from lsp_server.engine.index import Answer, Hit, Index
+from lsp_server.engine.hits import Answer, Hit
+from lsp_server.engine.index import Index
 from lsp_server.engine.query import Query, parse
 from lsp_server.engine.symbols import Span
 from lsp_server.folder import Folder

@@ -21,7 +21,7 @@ from lsprotocol.types import PositionEncodingKind, SymbolKind
 from lsp_server.protocol import Match, Position, Range, SemanticSymbol, WorkspaceSymbol
 
 if TYPE_CHECKING:
-    from lsp_server.engine.index import Hit
+    from lsp_server.engine.hits import Hit
     from lsp_server.engine.symbols import Span
 
 UTF8: Final = PositionEncodingKind.Utf8.value

@@ -20,7 +20,8 @@ from lsp_server.agenda import Agenda, Job
 from lsp_server.background import Batched, IndexerProcess, Report
 from lsp_server.convert import relative
 from lsp_server.engine.errors import EngineError
-from lsp_server.engine.index import Index, Options, Status
+from lsp_server.engine.hits import Status
+from lsp_server.engine.index import Index, Options
 from lsp_server.engine.update import Progress
 from lsp_server.protocol import FolderStatus, State
 from lsp_server.settings import Settings
@@ -298,6 +299,9 @@ class Folder:
         news = self._news
         try:
             await self._apart(self.index.catch_up)
+            if self.index.status().last_update == 0 and self._hold == Hold.NO and not self._agenda.running:
+                self._agenda.add_all()  # it was damaged, and is empty now
+                self._sending.ask()
         except EngineError as error:
             self._trouble = str(error)
         self._seen = news

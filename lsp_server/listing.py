@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lsp_server.engine.files import FilesError, Rules, read
-from lsp_server.engine.index import Hit, Index, Status
+from lsp_server.engine.hits import Hit, Status
+from lsp_server.engine.index import Index
 from lsp_server.terminal import Style, clean
 
 SNIPPET_LINES = 3  # of a hit: the signature and what it does; twenty hits still fit on a screen or two

@@ -23,7 +23,7 @@ ENGINE_ORDER = (
     *("patterns", "disk", "ignore", "skips", "tree", "files"),
     *("lines", "comments", "macros", "syntax", "outline", "blocks", "symbols", "cells", "notebooks"),
     *("text", "encoder", "database", "store", "commits"),
-    *("vectors", "words", "places", "corpus", "names", "query", "search"),
+    *("vectors", "words", "places", "corpus", "names", "query", "search", "git", "hits"),
     *("reading", "update", "index"),
 )
 

@@ -17,7 +17,7 @@ from types import ModuleType
 from benchmarks.common import read_lines
 from benchmarks.quality.bench import Scored
 from lsp_server.engine import symbols
-from lsp_server.engine.index import Hit
+from lsp_server.engine.hits import Hit
 
 # What the queries look for: everything but the units of whole files.
 KINDS = symbols.KINDS - {"file"}

@@ -13,7 +13,8 @@ from typing import Any
 
 from benchmarks.common import BenchError
 from lsp_server.engine.encoder import Encoder
-from lsp_server.engine.index import Hit, Index, Options
+from lsp_server.engine.hits import Hit
+from lsp_server.engine.index import Index, Options
 from lsp_server.engine.query import Query
 
 # score.py wants at least 10 results and looks further down the list for distinct files.

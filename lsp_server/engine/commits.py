@@ -15,6 +15,7 @@ from lsp_server.engine.database import explain
 from lsp_server.engine.errors import StoreError
 from lsp_server.engine.store import Store, in_scope, path_bytes, path_text
 
+MODEL_SECONDS = 7 * 86_400.0  # for so long the vectors of a model stay that is no longer used, should it come back
 VECTORS_KEPT = 20_000  # at least, used or not: room for a second branch of a small project
 DELETIONS_KEPT = 10_000  # at least; readers that were away for longer start afresh
 
@@ -107,7 +108,8 @@ class StoreWriter(Store):
                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (*row, path),
             ).lastrowid
-        first = int(self.meta("next_symbol") or 1)
+        # Ids start at the clock's microseconds: those of a store that was made anew are none that a reader still holds.
+        first = int(self.meta("next_symbol") or time.time_ns() // 1_000)
         self._remember("next_symbol", str(first + len(record.symbols)))
         self._db.executemany(
             "INSERT INTO symbols VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -154,7 +156,7 @@ class StoreWriter(Store):
             )
             self._db.executemany("DELETE FROM pending WHERE text_hash = ?", ((row[0],) for row in vectors))
 
-    def finish(self, skipped: dict[str, str], scope: frozenset[str], model: str) -> None:
+    def finish(self, skipped: dict[str, str], scope: frozenset[str], model: str, recipe: str) -> None:
         """Note the end of a pass over `scope` (empty: everything): what was left out, when, by which model.
 
         Forgets vectors and deletions that are of no use any more.
@@ -167,8 +169,11 @@ class StoreWriter(Store):
                 "INSERT OR REPLACE INTO skipped VALUES (?, ?)",
                 ((path_bytes(path), reason) for path, reason in skipped.items()),
             )
-            self._remember("model", model)
-            self._remember("last_update", str(time.time()))
+            now = time.time()
+            self._remember("last_update", str(now))
+            self._remember(f"used {model}", str(now))
+            if not scope:
+                self._remember("complete", recipe)
             self._forget(model, generation)
 
     def remember(self, key: str, value: str) -> None:
@@ -189,16 +194,18 @@ class StoreWriter(Store):
         )
 
     def _forget(self, model: str, generation: int) -> None:
-        """Drop vectors of other models, the oldest unused ones, and a long list of deletions."""
-        self._db.execute("DELETE FROM vectors WHERE model < ?1 OR model > ?1", (model,))  # by the index, unlike <>
+        """Drop vectors of models long unused, the oldest that no symbol has, and a long list of deletions."""
+        for (other,) in self._db.execute("SELECT DISTINCT model FROM vectors").fetchall():
+            if other != model and time.time() - float(self.meta(f"used {other}") or 0) > MODEL_SECONDS:
+                self._db.execute("DELETE FROM vectors WHERE model = ?", (other,))
         symbols = self._db.execute("SELECT count(*) FROM symbols").fetchone()[0]
-        vectors = self._db.execute("SELECT count(*) FROM vectors").fetchone()[0]
+        vectors = self._db.execute("SELECT count(*) FROM vectors WHERE model = ?", (model,)).fetchone()[0]
         keep = max(2 * symbols, VECTORS_KEPT)
         if vectors > keep:
             self._db.execute(
-                "DELETE FROM vectors WHERE id IN (SELECT id FROM vectors v WHERE NOT EXISTS "
+                "DELETE FROM vectors WHERE id IN (SELECT id FROM vectors v WHERE model = ? AND NOT EXISTS "
                 "(SELECT 1 FROM symbols s WHERE s.text_hash = v.text_hash) ORDER BY id LIMIT ?)",
-                (vectors - keep,),
+                (model, vectors - keep),
             )
         if self._db.execute("SELECT count(*) FROM deleted").fetchone()[0] > max(symbols, DELETIONS_KEPT):
             self._db.execute("DELETE FROM deleted")

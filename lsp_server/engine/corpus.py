@@ -150,10 +150,9 @@ class Corpus:
         self.catch_up()
 
     def _add_place(self, file_id: int, place: Place) -> None:
-        if file_id in self._place_of_file:
-            # A list that views share is not changed: the file's rows move to a new position.
-            old = self._place_of_file[file_id]
-            self._files = np.where(self._files == old, len(self._places), self._files)
+        if (position := self._place_of_file.get(file_id)) is not None:
+            self._places[position] = place  # the same path; views see its new time stamp
+            return
         self._place_of_file[file_id] = len(self._places)
         self._places.append(place)
 

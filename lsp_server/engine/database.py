@@ -1,5 +1,6 @@
 """Database: the SQLite file of an index, its tables, and what to tell the user when it cannot be used."""
 
+import os
 import sqlite3
 from pathlib import Path
 
@@ -33,6 +34,14 @@ CREATE VIRTUAL TABLE words USING fts5 (name, doc, code, tokenize = 'unicode61');
 """
 
 
+def is_damage(error: sqlite3.Error) -> bool:
+    """Return whether an error says that the content is wrong; else the file may be sound (full disk, I/O, locks)."""
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is None:  # raised by us: foreign, of another version, replaced
+        return type(error) is sqlite3.DatabaseError
+    return code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
 def remove(path: Path) -> None:
     """Delete a store and the files that SQLite keeps beside it."""
     for suffix in ("", "-wal", "-shm", "-journal"):
@@ -40,28 +49,49 @@ def remove(path: Path) -> None:
 
 
 def open_database(path: Path) -> sqlite3.Connection:
-    """Open the file, make its tables if it is new; sqlite3.DatabaseError on one that is damaged or not ours."""
-    # Our own BEGIN and COMMIT; the object moves between threads, one at a time.
-    db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    """Open the file, make its tables if it is new; where nothing can be written, it is read as it lies there.
+
+    Raises sqlite3.DatabaseError on one that is damaged or not ours.
+    """
     try:
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = NORMAL")
-        db.execute("BEGIN IMMEDIATE")
-        version = db.execute("PRAGMA user_version").fetchone()[0]
-        if version == 0:
-            if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-                raise sqlite3.DatabaseError("a foreign database")
-            for statement in TABLES.split(";\n"):
-                db.execute(statement)
-            db.execute(f"PRAGMA user_version = {SCHEMA}")
-        elif version != SCHEMA:
+        return _open(str(path), uri=False)
+    except sqlite3.OperationalError:
+        if not path.exists() or (os.access(path.parent, os.W_OK) and os.access(path, os.W_OK)):
+            raise
+        return _open(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
+
+
+def _open(name: str, *, uri: bool) -> sqlite3.Connection:
+    # Our own BEGIN and COMMIT; the object moves between threads, one at a time.
+    db = sqlite3.connect(name, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=uri)
+    try:
+        if not uri:
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = NORMAL")
+            _make_tables(db)
+        if (version := _version(db)) != SCHEMA:
             raise sqlite3.DatabaseError(f"made by another version: {version}, ours is {SCHEMA}")
-        db.execute("COMMIT")
         db.execute("SELECT generation FROM files LIMIT 1").fetchone()
     except BaseException:
         db.close()
         raise
     return db
+
+
+def _make_tables(db: sqlite3.Connection) -> None:
+    """Make the tables of an empty file."""
+    db.execute("BEGIN IMMEDIATE")
+    if _version(db) == 0:
+        if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            raise sqlite3.DatabaseError("a foreign database")
+        for statement in TABLES.split(";\n"):
+            db.execute(statement)
+        db.execute(f"PRAGMA user_version = {SCHEMA}")
+    db.execute("COMMIT")
+
+
+def _version(db: sqlite3.Connection) -> int:
+    return int(db.execute("PRAGMA user_version").fetchone()[0])
 
 
 def explain(error: sqlite3.Error, path: Path) -> str:

@@ -9,7 +9,6 @@ import contextlib
 import hashlib
 import logging
 import sqlite3
-import subprocess
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -23,20 +22,20 @@ import platformdirs
 from lsp_server.engine import names
 from lsp_server.engine.commits import StoreWriter
 from lsp_server.engine.corpus import Corpus, View
-from lsp_server.engine.database import remove
+from lsp_server.engine.database import explain, is_damage, remove
 from lsp_server.engine.encoder import Encoder, OnnxEncoder, bundled_model, read_card
 from lsp_server.engine.errors import Busy, EngineError, StoreError
 from lsp_server.engine.files import Rules, check_root, why
+from lsp_server.engine.git import changed_files
+from lsp_server.engine.hits import Answer, Hit, Status, make_hit
 from lsp_server.engine.query import Query, Question, parse
 from lsp_server.engine.reading import ReadingProcess, recipe
 from lsp_server.engine.search import Ranked, allowed_rows, list_recent, rank, rank_similar
-from lsp_server.engine.store import Details, Store
-from lsp_server.engine.symbols import Span
+from lsp_server.engine.store import Store
 from lsp_server.engine.threads import default_threads
 from lsp_server.engine.update import Pass, Plan, Progress, graph_path, plan_all, plan_paths
 
 SKIPPED_ROWS = 100  # of the files that were left out, in a status
-GIT_SECONDS = 5.0  # for the list of changed files
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -51,51 +50,6 @@ class Options:
     exclude: tuple[str, ...] = ()  # globs as in .gitignore
     max_file_bytes: int = 1_000_000
     cache_dir: str = ""  # "": the user's cache folder
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """What an answer rests on; the fields are those of IndexStatus in the protocol."""
-
-    state: str  # 'ready' or 'starting'; who drives passes knows the others
-    mode: str  # 'words' or 'hybrid'
-    files_done: int
-    files_total: int
-    symbols: int
-    embedded: int
-    model: str
-    message: str
-    bytes: int
-    last_update: float  # seconds since the epoch, 0 for never
-    skipped: tuple[tuple[str, str], ...]
-    skipped_total: int
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """A symbol that was found."""
-
-    path: str
-    language: str
-    kind: str
-    name: str
-    container: str
-    span: Span
-    name_span: Span
-    ascii: bool  # columns are the same in every encoding
-    score: float  # 0..1, never rising down a list
-    match: str  # 'meaning', 'words', 'name', 'mixed'
-    preview: str
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """Hits, best first; when not `confident`, they are the nearest misses."""
-
-    hits: tuple[Hit, ...]
-    confident: bool
-    status: Status
 
 
 class Index:
@@ -126,26 +80,46 @@ class Index:
         self._open()
 
     def _open(self) -> None:
-        self._inode = 0
-        self._store = self._open_store()
-        try:
-            self._details = Store(self.store_path)
-        except BaseException:
-            self._store.close()
-            raise
-        self._inode = self.store_path.stat().st_ino
-        self._corpus = Corpus(self._store, graph_path(self.store_path), self.fingerprint, self._dim)
-        self._status = self._make_status()
-
-    def _open_store(self) -> Store:
         """Open the store; a damaged one is made anew if nobody writes it."""
         try:
-            return Store(self.store_path)
-        except sqlite3.DatabaseError as error:
-            _log.warning("the index %s is damaged (%s) and is made anew", self.store_path, error)
+            self._connect()
+            return
+        except sqlite3.Error as error:
+            if not is_damage(error):
+                raise StoreError(explain(error, self.store_path)) from error
+            self._note_damage(error)
         with self._writing():
-            _remove(self.store_path)
-            return Store(self.store_path)
+            self._remove_damaged()
+        self._connect()
+
+    def _connect(self) -> None:
+        with contextlib.ExitStack() as opened:
+            self._store = opened.enter_context(contextlib.closing(Store(self.store_path)))
+            self._details = opened.enter_context(contextlib.closing(Store(self.store_path)))
+            self._inode = self.store_path.stat().st_ino
+            self._corpus = Corpus(self._store, graph_path(self.store_path), self.fingerprint, self._dim)
+            self._status = self._make_status()
+            opened.pop_all()
+
+    @property
+    def _damage(self) -> Path:
+        """The mark of a damaged store: whoever writes next makes it anew."""
+        return self.folder / "damaged"
+
+    def _note_damage(self, error: sqlite3.Error) -> None:
+        _log.warning("the index %s is damaged (%s) and is made anew", self.store_path, error)
+        with contextlib.suppress(OSError):
+            self._damage.touch()
+
+    def _remove_damaged(self) -> None:
+        """Remove the store; the lock must be held."""
+        try:
+            remove(self.store_path)
+            self._damage.unlink(missing_ok=True)
+        except OSError as error:  # Windows keeps a file that another process has open
+            raise StoreError(
+                f"{self.store_path} is damaged and in use. Close other editors on this folder, then try again."
+            ) from error
 
     def close(self) -> None:
         """Let go of files and processes."""
@@ -167,17 +141,28 @@ class Index:
         """Bring the index up to date with these files or folders, given relative to the root."""
         yield from self._pass(lambda store: plan_paths(self.root, self.rules, store, self._recipe(), paths))
 
+    def refresh(self) -> Iterator[Progress]:
+        """Update and catch up, for those who do nothing beside; once more if what was there turns out damaged."""
+        yield from self.update()
+        if self.catch_up() and not self._status.last_update:
+            yield from self.update()
+            self.catch_up()
+
     def _pass(self, plan: Callable[[Store], Plan]) -> Iterator[Progress]:
         with self._writing():
+            if self._damage.exists():
+                self._remove_damaged()
             try:
                 yield from self._write(plan)
-            except sqlite3.DatabaseError as error:
-                _log.warning("the index %s is damaged (%s) and is made anew", self.store_path, error)
-                _remove(self.store_path)
+            except sqlite3.Error as error:
+                if not is_damage(error):
+                    raise StoreError(explain(error, self.store_path)) from error
+                self._note_damage(error)
+                self._remove_damaged()
                 yield from self._write(lambda store: plan_all(self.root, self.rules, store, self._recipe(), ()))
 
     def _write(self, plan: Callable[[Store], Plan]) -> Iterator[Progress]:
-        store = StoreWriter(self.store_path)
+        store = StoreWriter(self.store_path)  # a damaged one raises, and is made anew by the caller
         try:
             yield Progress("scan", generation=store.generation())
             if self._reader is None:
@@ -217,21 +202,32 @@ class Index:
             return self._encoder
 
     def catch_up(self) -> bool:
-        """Read what any process committed since the last call; True if something changed."""
+        """Read what any process committed since the last call; True if something changed.
+
+        A damaged store is emptied here if nobody writes it. Raises StoreError when it cannot be read now.
+        """
         try:
-            if self.store_path.stat().st_ino != self._inode:  # somebody made it anew
-                raise sqlite3.DatabaseError("replaced")
-            changed = self._corpus.catch_up()
-        except FileNotFoundError:
-            changed = self._reopen()
-        except sqlite3.OperationalError as error:
-            raise StoreError(f"{self.store_path} cannot be read now ({error}).") from error
-        except sqlite3.DatabaseError as error:
-            _log.warning("reading %s again: %s", self.store_path, error)
-            changed = self._reopen()
-        if changed:
-            self._status = self._make_status()
+            if self._damage.exists():
+                changed = self._make_anew()
+            elif not self.store_path.exists() or self.store_path.stat().st_ino != self._inode:  # somebody made it anew
+                changed = self._reopen()
+            elif changed := self._corpus.catch_up():
+                self._status = self._make_status()
+        except sqlite3.Error as error:
+            if not is_damage(error):
+                raise StoreError(explain(error, self.store_path)) from error
+            self._note_damage(error)
+            changed = self._make_anew()
         return changed
+
+    def _make_anew(self) -> bool:
+        with self._questions:
+            with self._writing():
+                self._store.close()
+                self._details.close()
+                self._remove_damaged()
+            self._open()
+        return True
 
     def _reopen(self) -> bool:
         with self._questions:
@@ -239,6 +235,7 @@ class Index:
             self._details.close()
             self._open()
         self._corpus.catch_up()
+        self._status = self._make_status()
         return True
 
     def search(self, query: Query) -> Answer:
@@ -269,7 +266,7 @@ class Index:
         for phrase in question.phrases:
             found = self._ask(lambda store, phrase=phrase: store.literal(phrase))  # type: ignore[misc]
             literal = found if literal is None else literal & found
-        changed = self.changed_files() if question.changed else None
+        changed = changed_files(self.root) if question.changed else None
         return allowed_rows(view, question, literal, changed)
 
     def find_names(self, text: str, limit: int) -> tuple[Hit, ...]:
@@ -288,14 +285,13 @@ class Index:
         row = self._row_at(view, path, start_line, end_line)
         if row is None:
             raise EngineError(f"Nothing is indexed at {path}:{start_line + 1}. See: meaning-ls why {path}")
-        allowed = self._allowed(view, parse(query))
-        allowed[row] = False
-        for around in _around(view, row):
-            allowed[around] = False
-        allowed[view.parents == row] = False
+        question = parse(query)
+        allowed = self._allowed(view, question)
+        allowed[[row, *_around(view, row), *_inside(view, row)]] = False
         vector_row = int(view.vector_rows[row])
         if vector_row < 0:
-            return self._answer(view, self._rank(view, parse(replace(query, text=view.names[row])), None))
+            alike = replace(question, query=replace(question.query, text=view.names[row]))
+            return self._answer(view, rank(view, alike, None, allowed))
         vector = view.vectors.floats(np.array([vector_row]))[0]
         return self._answer(view, rank_similar(view, vector, allowed, query.limit))
 
@@ -315,16 +311,20 @@ class Index:
         if not len(places):
             return found | {"place": "not among the candidates, or an inner symbol is listed instead"}
         at = int(places[0])
-        return found | {
-            "place": at + 1,
-            "score": round(float(ranked.scores[at]), 4),
-            "match": ranked.matches()[at],
-            "cosine": round(float(ranked.cosines[at]), 4),
-            "words": round(float(ranked.words[at]), 4),
-            "definition": round(float(ranked.definitions[at]), 4),
-            "factor": round(float(ranked.factors[at]), 4),
-            "file": round(float(ranked.coherence[at]), 4),
-        }
+        cosine = float(ranked.cosines[at])
+        return (
+            found
+            | ({} if np.isnan(cosine) else {"cosine": round(cosine, 4)})
+            | {
+                "place": at + 1,
+                "score": round(float(ranked.scores[at]), 4),
+                "match": ranked.matches()[at],
+                "words": round(float(ranked.words[at]), 4),
+                "definition": round(float(ranked.definitions[at]), 4),
+                "factor": round(float(ranked.factors[at]), 4),
+                "file": round(float(ranked.coherence[at]), 4),
+            }
+        )
 
     def why(self, path: str) -> str:
         """Return a sentence: how much of a file is indexed, or which rule leaves it out."""
@@ -341,40 +341,22 @@ class Index:
         """Return what is known of the index since the last `catch_up`."""
         return self._status
 
-    def changed_files(self) -> frozenset[str]:
-        """Return the files that differ from git's HEAD, none where there is no git.
-
-        By plumbing that compares time stamps and never file contents: a repository's own configuration could name
-        programs that git would run (fsmonitor, filters, external diffs).
-        """
-        git = ["git", "-C", str(self.root), "-c", "core.fsmonitor=false"]
-        paths: set[str] = set()
-        for command in (
-            ["diff-index", "--name-only", "--relative", "-z", "HEAD", "--"],
-            ["ls-files", "-o", "--exclude-standard", "-z"],
-        ):
-            try:
-                done = subprocess.run([*git, *command], capture_output=True, timeout=GIT_SECONDS, check=False)
-            except (OSError, subprocess.TimeoutExpired):
-                return frozenset()
-            paths.update(name.decode("utf-8", "surrogateescape") for name in done.stdout.split(b"\0") if name)
-        return frozenset(paths)
-
     # ---- from rows to hits
 
     def _ask(self, ask: Callable[[Store], _T]) -> _T:
         with self._questions:
             try:
                 return ask(self._details)
-            except sqlite3.DatabaseError as error:
-                raise StoreError(
-                    f"{self.store_path} cannot be read ({error}). It is rebuilt by: meaning-ls index"
-                ) from error
+            except sqlite3.Error as error:
+                if not is_damage(error):
+                    raise StoreError(explain(error, self.store_path)) from error
+                self._note_damage(error)
+                raise StoreError(f"{self.store_path} is damaged. It is made anew by: meaning-ls index") from error
 
     def _row_at(self, view: View, path: str, start_line: int, end_line: int) -> int | None:
         """Return the row of the smallest symbol that holds these lines, the file's own when none does."""
         spans = self._ask(lambda store: store.symbols_of(path))
-        if not spans:
+        if not spans or start_line > max(span[2] for _, span in spans):
             return None
         # The first is the file itself, which stands for its first lines.
         inside = [item for item in spans[1:] if item[1][0] <= start_line and end_line <= item[1][2]] or spans[:1]
@@ -398,7 +380,7 @@ class Index:
 
     def _hits(self, view: View, rows: Sequence[int]) -> dict[int, Hit]:
         details = self._ask(lambda store: store.details([int(view.ids[row]) for row in rows]))
-        return {row: _hit(details[int(view.ids[row])]) for row in rows if int(view.ids[row]) in details}
+        return {row: make_hit(details[int(view.ids[row])]) for row in rows if int(view.ids[row]) in details}
 
     def _make_status(self) -> Status:
         view = self._corpus.view
@@ -427,38 +409,20 @@ class Index:
         )
 
 
-def _remove(store_path: Path) -> None:
-    try:
-        remove(store_path)
-    except OSError as error:  # Windows keeps a file that another process has open
-        raise StoreError(
-            f"{store_path} is damaged and in use. Close other editors on this folder, then try again."
-        ) from error
-
-
-def _hit(details: Details) -> Hit:
-    spans = details.spans
-    return Hit(
-        path=details.path,
-        language=details.language,
-        kind=details.kind,
-        name=details.name,
-        container=details.container,
-        span=Span(*spans[:4]),
-        name_span=Span(*spans[4:]),
-        ascii=details.ascii,
-        score=0.0,
-        match="words",
-        preview=details.preview,
-        detail=details.detail,
-    )
-
-
 def _around(view: View, row: int) -> Iterator[int]:
     parent = int(view.parents[row])
     while parent >= 0:
         yield parent
         parent = int(view.parents[parent])
+
+
+def _inside(view: View, row: int) -> list[int]:
+    """Return the rows of what a symbol holds, at any depth."""
+    found, level = [], [row]
+    while level:
+        level = np.flatnonzero(np.isin(view.parents, level) & view.alive).tolist()
+        found += level
+    return found
 
 
 def _model_folder(model: str) -> Path:

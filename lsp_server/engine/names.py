@@ -24,10 +24,11 @@ def find(view: View, text: str, limit: int) -> list[tuple[int, float]]:
     typed = re.split(r"\.|::|#|->|/", text.strip()[:LONGEST].removesuffix("()"))[-1].strip()
     folded = typed.lower()
     humps = _humps(typed)
-    fuzzy = re.compile(".*?".join(map(re.escape, folded)), re.DOTALL)
+    # Atomic groups: the first place of each letter is as good as any, and none is ever tried again.
+    fuzzy = re.compile("".join(f"(?>.*?{re.escape(letter)})" for letter in folded), re.DOTALL)
     found: list[tuple[float, int, str, int]] = []
     for name in _with_letters(tuple(view.rows_by_name), folded):
-        if not fuzzy.search(name):
+        if not fuzzy.match(name):
             continue
         for row in tuple(view.rows_by_name[name]):
             if row < len(view) and view.alive[row] and KIND_NAMES[view.kinds[row]] not in NAMELESS:
@@ -77,4 +78,4 @@ def _humps(typed: str) -> re.Pattern[str]:
     if not first:
         return _NEVER
     begin = f"_*[{first[0].lower()}{first[0].upper()}]{first[1:]}"
-    return re.compile(begin + "".join(rf"\w*?(?:_{part.lower()}|{part[0].upper()}{part[1:]})" for part in rest))
+    return re.compile(begin + "".join(rf"(?>\w*?(?:_{part.lower()}|{part[0].upper()}{part[1:]}))" for part in rest))

@@ -15,6 +15,8 @@ from lsp_server.engine.symbols import KINDS
 
 NO_LIMIT_WORDS = 2_000  # words of a pasted log or issue that are matched; longer texts add time, not meaning
 
+MOST_PHRASES = 8  # quoted; each costs a look-up
+
 _TOKEN = re.compile(r'(?<!\S)(-?)(kind|lang|path|in|name|changed|open):("[^"]*"|\S*)(?!\S)')
 _QUOTED = re.compile(r'"([^"]+)"')
 _IDENTIFIER = re.compile(r"[^\W\d][\w$]*(?:(?:\.|::|#|->)[^\W\d][\w$]*)*(?:\(\))?")
@@ -109,7 +111,7 @@ def parse(query: Query) -> Question:
         return " "
 
     text = _TOKEN.sub(take, query.text)
-    phrases = tuple(phrase for phrase in (found.strip() for found in _QUOTED.findall(text)) if phrase)
+    phrases = tuple(dict.fromkeys(filter(None, map(str.strip, _QUOTED.findall(text)))))[:MOST_PHRASES]
     words = " ".join(text.replace('"', " ").split()[:NO_LIMIT_WORDS])
     return Question(
         query=replace(

@@ -182,16 +182,16 @@ class ReadingProcess:
     def _start(self) -> "subprocess.Popen[bytes]":
         if self._process is None or self._process.poll() is not None:
             self.close()
-            # -P: the folder that the user works in must never provide a module.
-            command = [sys.executable, "-P", "-m", "lsp_server.engine.reading"]
-            path = os.pathsep.join((str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])))
+            # -P: the folder that the user works in must never provide a module. Ours is looked for last.
+            package = str(Path(__file__).parents[2])
+            code = f"import sys; sys.path.append({package!r}); from lsp_server.engine import reading"
             self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | {"PYTHONPATH": path}
+                [sys.executable, "-P", "-c", f"{code}; reading.serve()"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
             )
         return self._process
 
 
-def _serve() -> None:
+def serve() -> None:
     """Answer requests until the parent closes the pipe or dies."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal reaches us too; the parent decides
     answers = os.fdopen(os.dup(1), "wb")
@@ -209,10 +209,3 @@ def _read_safely(root: Path, rules: Rules, wanted: Wanted) -> FileRecord | Left:
     except Exception as error:  # noqa: BLE001 - the per-file step: whatever a file does, the others go on
         _log.exception("reading %r failed", wanted.path)
         return Left(wanted.path, f"reading it failed ({type(error).__name__})")
-
-
-if __name__ == "__main__":
-    # The same module under its real name, so that what is pickled here is known there.
-    from lsp_server.engine import reading
-
-    reading._serve()

@@ -4,7 +4,7 @@ Takes a View of the corpus, a Question and its vector, gives Ranked rows with th
 come from meaning, words and names; each gets its exact cosine; the two scores are fused; priors that were measured to
 pay are applied; an outer symbol is dropped once one inside it is listed. Does not read the store, does not embed.
 
-Figures behind the constants: `benchmarks/results`, section "ranking".
+The constants lie on a flat optimum of the tuning benchmark (`python -m benchmarks.quality`).
 """
 
 from collections.abc import Callable, Iterable
@@ -124,9 +124,10 @@ def rank(view: View, question: Question, vector: Floats | None, allowed: Mask) -
     found, share = view.words.score(query_terms(words_of(question.words)), len(view))
     found *= allowed
     named = _named(view, question, allowed)
-    candidates = [_best(found, CANDIDATES), np.fromiter(named, np.int64, len(named))]
+    wanted = max(CANDIDATES, 2 * question.query.limit)
+    candidates = [_best(found, wanted), np.fromiter(named, np.int64, len(named))]
     if vector is not None:
-        candidates.append(_nearest(view, vector, allowed))
+        candidates.append(_nearest(view, vector, allowed, wanted))
     rows = np.unique(np.concatenate(candidates))
     if not len(rows):
         return _nothing()
@@ -169,7 +170,7 @@ def rank(view: View, question: Question, vector: Floats | None, allowed: Mask) -
 
 def rank_similar(view: View, vector: Floats, allowed: Mask, limit: int) -> Ranked:
     """Rank the `allowed` rows by meaning alone, nearest to `vector` first."""
-    rows = _nearest(view, vector, allowed)
+    rows = _nearest(view, vector, allowed, max(CANDIDATES, 2 * limit))
     cosines = view.vectors.cosines(vector, view.vector_rows[rows])
     order = np.lexsort((rows, -cosines))
     order = order[_unfolded(view, rows[order], limit)]
@@ -210,21 +211,22 @@ def _best(scores: Floats, count: int) -> Rows:
     return rows[np.argpartition(scores[rows], len(rows) - count)[-count:]]
 
 
-def _nearest(view: View, vector: Floats, allowed: Mask) -> Rows:
-    """Return about CANDIDATES allowed rows nearest to `vector`, never fewer than there are."""
-    wanted = np.flatnonzero(allowed & (view.vector_rows >= 0))
-    if len(wanted) <= CANDIDATES:
-        return wanted
-    graph = view.graph
-    if graph is not None and len(wanted) > NARROW * len(view):
-        rows = _by_graph(view, graph, vector, allowed)
-        if len(rows) >= CANDIDATES // 2:
-            return rows
-    if len(wanted) > NARROW * len(view):
-        cosines = view.vectors.scan(vector)[view.vector_rows[wanted]]
-    else:
-        cosines = view.vectors.cosines(vector, view.vector_rows[wanted])
-    return wanted[np.argpartition(cosines, len(cosines) - CANDIDATES)[-CANDIDATES:]]
+def _nearest(view: View, vector: Floats, allowed: Mask, count: int) -> Rows:
+    """Return about `count` allowed rows nearest to `vector`, never fewer than there are."""
+    rows = np.flatnonzero(allowed & (view.vector_rows >= 0))
+    if len(rows) <= count:
+        return rows
+    broad = len(rows) > NARROW * len(view)
+    if view.graph is not None and broad and count <= GRAPH_CANDIDATES:
+        proposed = _by_graph(view, view.graph, vector, allowed)
+        if len(proposed) >= count // 2:
+            return proposed
+    cosines = (
+        view.vectors.scan(vector)[view.vector_rows[rows]]
+        if broad
+        else view.vectors.cosines(vector, view.vector_rows[rows])
+    )
+    return rows[np.argpartition(cosines, len(cosines) - count)[-count:]]
 
 
 def _by_graph(view: View, graph: Graph, vector: Floats, allowed: Mask) -> Rows:

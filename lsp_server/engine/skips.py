@@ -140,7 +140,8 @@ _EXTENSIONS = {
 
 _SECRET_FOLDERS = frozenset({".ssh", ".gnupg", ".aws", ".azure", ".kube"})
 _SECRET_NAMES = _words(
-    "id_rsa id_dsa id_ecdsa id_ed25519 id_ecdsa_sk id_ed25519_sk .netrc _netrc .pgpass .my.cnf .htpasswd .pypirc"
+    "id_rsa id_dsa id_ecdsa id_ed25519 id_ecdsa_sk id_ed25519_sk .netrc _netrc .pgpass .my.cnf .htpasswd .pypirc .npmrc"
+    " .envrc"
     " .git-credentials .dockercfg .vault-token .s3cfg .boto credentials credentials.json secrets.json secrets.toml"
     " secrets.yaml secrets.yml secrets.ini terraform.tfstate terraform.tfstate.backup"
 )

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from lsp_server.engine.database import explain, open_database
+from lsp_server.engine.database import explain, is_damage, open_database
 from lsp_server.engine.errors import StoreError
 
 PENDING_PAGE = 256  # texts read at a time while embedding
@@ -78,9 +78,9 @@ class Store:
             self._db = open_database(path)
             self._db.create_function("lower", 1, str.lower, deterministic=True)  # SQLite's own knows ASCII alone
         except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError):  # locked, full, no permission: the file may be sound
-                raise StoreError(explain(error, path)) from error
-            raise
+            if is_damage(error):
+                raise
+            raise StoreError(explain(error, path)) from error
 
     def close(self) -> None:
         """Close the connection."""

@@ -82,9 +82,17 @@ def plan_all(root: Path, rules: Rules, store: Store, recipe: str, first: Sequenc
 
 
 def plan_paths(root: Path, rules: Rules, store: Store, recipe: str, paths: Sequence[str]) -> Plan:
-    """Compare some files or folders of the root with the store. A changed ignore file means the whole root."""
+    """Compare some files or folders of the root with the store.
+
+    A changed ignore file means the whole root, and so does a store in which the root never was complete.
+    """
     scope = frozenset(path.strip("/") for path in paths)
-    if "" in scope or "." in scope or any(path.rpartition("/")[2] in IGNORE_FILES for path in scope):
+    if (
+        store.meta("complete") != recipe
+        or "" in scope
+        or "." in scope
+        or any(path.rpartition("/")[2] in IGNORE_FILES for path in scope)
+    ):
         return plan_all(root, rules, store, recipe, paths)
     known = {path: file for path, file in store.known_files().items() if in_scope(path, scope)}
     found = walk_paths(root, scope, rules)
@@ -280,7 +288,7 @@ class Pass:
         gone = [path for path in self._left if path in known]
         if gone:
             self._store.delete_files(gone)
-        self._store.finish(plan.skipped | self._left, plan.scope, self._model)
+        self._store.finish(plan.skipped | self._left, plan.scope, self._model, self._recipe)
 
     def _build_graph(self, plan: Plan) -> Iterator[Progress]:
         """Bring the graph up to date when too much has changed since; after a few files that is not looked at."""

@@ -14,6 +14,7 @@ from lsp_server.engine import corpus, update, vectors
 from lsp_server.engine.errors import Busy, EngineError, StoreError
 from lsp_server.engine.index import Index, Options
 from lsp_server.engine.query import Query
+from lsp_server.engine.store import Store
 
 SHOP = """
 //- shop/upload.py
@@ -212,8 +213,6 @@ def test_another_model_embeds_anew_by_itself(make_index: MakeIndex, encoder: Bag
     index = make_index()
     assert encoder.texts
     assert index.status().embedded == index.status().symbols
-    with contextlib.closing(sqlite3.connect(index.store_path)) as db:
-        assert db.execute("SELECT DISTINCT model FROM vectors").fetchall() == [("bag-of-words-2",)]
 
 
 def test_changes_to_single_files(make_index: MakeIndex) -> None:
@@ -355,3 +354,93 @@ def test_the_cache_is_the_owners_alone(make_index: MakeIndex) -> None:
     index = make_index(SHOP)
     assert index.folder.stat().st_mode & 0o077 == 0
     assert not [path for path in index.root.rglob("*") if "index" in path.name]
+
+
+@pytest.mark.parametrize("table", ["symbols", "symbols_text", "meta", "skipped", "files", "vectors", "words_data"])
+def test_a_table_that_is_damaged_is_noticed_and_all_is_made_anew(make_index: MakeIndex, table: str) -> None:
+    index = make_index(SHOP)
+    store = index.store_path
+    index.close()
+    with contextlib.closing(sqlite3.connect(store)) as db:
+        page, size = db.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,)).fetchone()[0], 4096
+        assert db.execute("PRAGMA page_size").fetchone()[0] == size
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with store.open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\xaa" * size)
+    index = Index(index.root, index.options, BagEncoder())
+    drain(index.refresh())
+    with contextlib.suppress(StoreError):  # the words are looked at only when something is quoted
+        names(index, '"every upload that"')
+    drain(index.refresh())
+    assert names(index, '"every upload that"') == ["retry_failed"]
+    assert index.status().embedded == index.status().symbols
+    index.close()
+
+
+def test_trouble_that_passes_costs_nothing(make_index: MakeIndex, monkeypatch: pytest.MonkeyPatch) -> None:
+    index = make_index(SHOP)
+    inode = index.store_path.stat().st_ino
+
+    def fails(store: Store) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Store, "known_files", fails)
+        with pytest.raises(StoreError, match="disk I/O error"):
+            drain(index.update())
+    assert index.store_path.stat().st_ino == inode
+    encoder = BagEncoder()
+    again = Index(index.root, index.options, encoder)
+    drain(again.refresh())
+    again.close()
+    assert encoder.texts == []
+
+
+def test_vectors_of_another_model_stay_for_a_while(make_index: MakeIndex, encoder: BagEncoder) -> None:
+    make_index(SHOP)
+    encoder.fingerprint = "bag-of-words-2"  # type: ignore[misc]
+    index = make_index()
+    encoder.texts.clear()
+    encoder.fingerprint = "bag-of-words-1"  # type: ignore[misc]
+    make_index()
+    assert encoder.texts == [], "back to the first model: nothing to embed"
+    with contextlib.closing(sqlite3.connect(index.store_path)) as db:
+        db.execute("UPDATE meta SET value = '0' WHERE key = 'used bag-of-words-2'")
+        db.commit()
+        make_index()
+        assert db.execute("SELECT DISTINCT model FROM vectors").fetchall() == [("bag-of-words-1",)]
+
+
+def test_a_long_list_is_as_long_as_what_fits(make_index: MakeIndex) -> None:
+    text = "".join(f"def multiply_{number}(number):\n    return number * {number}\n\n\n" for number in range(450))
+    index = make_index(f"//- a.py\n{text}")
+    assert len(names(index, "multiply number", limit=1_000)) >= 450
+    assert len(names(index, "kind:function multiply number", limit=1_000)) == 450
+
+
+def test_names_made_to_be_slow_are_not(make_index: MakeIndex) -> None:
+    index = make_index(f"//- a.py\ndef q_{'e' * 80}():\n    pass\n\n\ndef {'eA' * 50}():\n    pass\n")
+    assert index.find_names("eeeeeeeeeeeeeeeeeeeeeeeeq", 5) == ()
+    assert index.find_names("eAeAeAeAeAeAeAeAeAeAeAx", 5) == ()
+
+
+def test_asking_git_runs_nothing_that_a_repository_names(make_index: MakeIndex, tmp_path: Path) -> None:
+    index = make_index(SHOP)
+    made = tmp_path / "made"
+    git = ["git", "-C", str(index.root), "-c", "user.name=A", "-c", "user.email=a@example.org"]
+    for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "first"]):
+        subprocess.run([*git, *command], check=True, timeout=30)
+    tree = subprocess.run([*git, "rev-parse", "HEAD^{tree}"], capture_output=True, text=True, check=True).stdout.strip()
+    (index.root / ".git/objects" / tree[:2] / tree[2:]).unlink()
+    for key, value in {
+        "core.repositoryformatversion": "1",
+        "extensions.partialClone": "origin",
+        "remote.origin.promisor": "true",
+        "remote.origin.url": str(tmp_path),
+        "remote.origin.uploadpack": f"touch {made}; false",
+        "core.fsmonitor": f"touch {made}; false",
+    }.items():
+        subprocess.run([*git, "config", key, value], check=True, timeout=30)
+    names(index, "changed: price")
+    assert not made.exists()

@@ -1,0 +1,70 @@
+"""Hits: what an answer is made of."""
+
+from dataclasses import dataclass
+
+from lsp_server.engine.store import Details
+from lsp_server.engine.symbols import Span
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What an answer rests on; the fields are those of IndexStatus in the protocol."""
+
+    state: str  # 'ready' or 'starting'; who drives passes knows the others
+    mode: str  # 'words' or 'hybrid'
+    files_done: int
+    files_total: int
+    symbols: int
+    embedded: int
+    model: str
+    message: str
+    bytes: int
+    last_update: float  # seconds since the epoch, 0 for never
+    skipped: tuple[tuple[str, str], ...]
+    skipped_total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A symbol that was found."""
+
+    path: str
+    language: str
+    kind: str
+    name: str
+    container: str
+    span: Span
+    name_span: Span
+    ascii: bool  # columns are the same in every encoding
+    score: float  # 0..1, never rising down a list
+    match: str  # 'meaning', 'words', 'name', 'mixed'
+    preview: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Hits, best first; when not `confident`, they are the nearest misses."""
+
+    hits: tuple[Hit, ...]
+    confident: bool
+    status: Status
+
+
+def make_hit(details: Details) -> Hit:
+    """Return a stored symbol as a hit; its score and why it matched are the asker's to fill in."""
+    spans = details.spans
+    return Hit(
+        path=details.path,
+        language=details.language,
+        kind=details.kind,
+        name=details.name,
+        container=details.container,
+        span=Span(*spans[:4]),
+        name_span=Span(*spans[4:]),
+        ascii=details.ascii,
+        score=0.0,
+        match="words",
+        preview=details.preview,
+        detail=details.detail,
+    )

@@ -8,9 +8,11 @@ interested in the state is told after every step; `ready` is said only when all 
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path, PurePath
@@ -323,5 +325,12 @@ class Folder:
 
 def _open_index(root: Path, options: Options) -> Index:
     index = Index(root, options)
+    if index.status().last_update:  # there will be something to ask: the model is loaded beside
+        threading.Thread(target=_load_quietly, args=(index,), name="model", daemon=True).start()
     index.catch_up()
     return index
+
+
+def _load_quietly(index: Index) -> None:
+    with suppress(EngineError):  # the first search says what is wrong
+        index.encoder()

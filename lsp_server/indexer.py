@@ -112,6 +112,8 @@ def work(index: Index, jobs: Jobs, say: Say) -> None:
         except Exception as error:  # noqa: BLE001 - the end of a job: the server is told, and the next one is done
             _log.exception("job %d failed", job.number)
             end, message = "failed", f"Indexing failed ({type(error).__name__}: {error}). The log says more."
+        if job.whole and end == "done":
+            index.rest()  # a save will not need what a whole project did
         if end == "later":
             jobs.put_back(job)
         elif end != "closed":

@@ -168,7 +168,7 @@ def _ask_cosqa(bench: Path, scope: str, setup: Setup, run_file: Path) -> tuple[l
     run: list[dict[str, Any]] = []
     with opened(cosqa.workspace(bench, scope, workspaces_folder() / "generated"), setup) as index:
         for asked in cosqa.questions(bench):
-            found = cosqa.found_ids(ask(index, asked[1], cosqa.KINDS))
+            found = cosqa.found_ids(ask(index, asked[1]))
             run.append({"id": asked[0], "results": found})
             scored.append(cosqa.score_question(score, asked, found, right[asked[0]]))
         size = index.status().symbols

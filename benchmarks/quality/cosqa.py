@@ -2,10 +2,8 @@
 
 The engine searches projects, so the corpus becomes one: a flat folder with one file per function, named by the corpus
 id (`c123.py`), which says nothing about the function. A hit counts for the function whose file it lies in, the best
-hit of a file for all of them: functions nested in the function are no separate answers. The units that stand for whole
-files are filtered out (`KINDS`): files are an artefact of this layout, and a function whose own file supports it by
-coherence would be counted twice (that costs .025 with docstrings, .017 without, and says nothing about real projects).
-Otherwise the engine works as always, so the id is part of the embedded text, as every file name is.
+hit of a file for all of them: functions nested in the function are no separate answers. The engine works as always,
+without filters, so the id is part of the embedded text, as every file name is.
 """
 
 from __future__ import annotations
@@ -16,11 +14,7 @@ from types import ModuleType
 
 from benchmarks.common import read_lines
 from benchmarks.quality.bench import Scored
-from lsp_server.engine import symbols
 from lsp_server.engine.hits import Hit
-
-# What the queries look for: everything but the units of whole files.
-KINDS = symbols.KINDS - {"file"}
 
 # Scope of the results -> field of the corpus.
 VARIANTS = {"cosqa": "text", "cosqa_nodoc": "text_nodoc"}

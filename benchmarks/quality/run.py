@@ -70,9 +70,9 @@ def _update(index: Index) -> None:
         print(f"{index.root}: {embedded} texts in {time.perf_counter() - started:.0f} s", file=sys.stderr)
 
 
-def ask(index: Index, text: str, kinds: frozenset[str] = frozenset()) -> tuple[Hit, ...]:
-    """Ask a question as it stands in the benchmark; return the best hits (of these kinds, or of all)."""
-    return index.search(Query(text=text, limit=LIMIT, kinds=kinds)).hits
+def ask(index: Index, text: str) -> tuple[Hit, ...]:
+    """Ask a question as it stands in the benchmark; return the best hits."""
+    return index.search(Query(text=text, limit=LIMIT)).hits
 
 
 def result_rows(hits: Sequence[Hit], folder: str) -> list[dict[str, Any]]:

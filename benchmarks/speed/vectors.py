@@ -91,7 +91,7 @@ def stored(root: Path, cache: Path) -> Floats:
     store = Store(index.store_path)
     try:
         rows = list(store.vectors_in_use(index.fingerprint))
-        vectors: Floats = np.stack([np.frombuffer(row.data, np.int8).astype(np.float32) for row in rows])
+        vectors: Floats = np.stack([np.frombuffer(data, np.int8).astype(np.float32) for _, data in rows])
     finally:
         store.close()
         index.close()

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lsp_server.engine.places import is_aside, is_test
-from lsp_server.engine.store import Store, SymbolRow, VectorRow
+from lsp_server.engine.store import Store, SymbolRow
 from lsp_server.engine.symbols import KINDS
 from lsp_server.engine.vectors import GRAPH_MINIMUM, Graph, VectorTable, load_graph
 from lsp_server.engine.words import Words
@@ -139,7 +139,8 @@ class Corpus:
         self._generation = generation
         if len(self._ids) - int(self._alive.sum()) > max(DEAD_SHARE * len(self._ids), 2_000):
             self._start_afresh_and_read()
-        self._catch_up_graph()
+        if not fresh:  # the first answers do not wait for the graph; the next call reads it
+            self._catch_up_graph()
         self.view = self._make_view()
         return True
 
@@ -176,19 +177,19 @@ class Corpus:
         self._alive = np.concatenate((self._alive, np.ones(count, np.bool_)))
         self._words.extend([s.bag for s in symbols])
 
-    def _add_vectors(self, vectors: Iterable[VectorRow]) -> None:
+    def _add_vectors(self, vectors: Iterable[tuple[int, bytes]]) -> None:
         """Take vectors; one of another length than the model's is damage and left out."""
-        self._vectors.extend((vector.id, vector.data) for vector in vectors if len(vector.data) == self._dim)
+        self._vectors.extend(vector for vector in vectors if len(vector[1]) == self._dim)
 
-    def _settle(self, vectors: Iterable[VectorRow]) -> None:
+    def _settle(self, vectors: Iterable[tuple[int, bytes, bytes]]) -> None:
         """Give rows that wait for a vector theirs."""
-        arrived = [vector for vector in vectors if vector.text_hash in self._waiting]
-        self._add_vectors(arrived)
+        arrived = [vector for vector in vectors if vector[1] in self._waiting]
+        self._add_vectors((vector_id, data) for vector_id, _, data in arrived)
         if arrived:
             self._vector_rows = self._vector_rows.copy()
-        for vector in arrived:
-            if vector.id in self._vectors.row_of:
-                self._vector_rows[self._waiting.pop(vector.text_hash)] = self._vectors.row_of[vector.id]
+        for vector_id, text_hash, _ in arrived:
+            if vector_id in self._vectors.row_of:
+                self._vector_rows[self._waiting.pop(text_hash)] = self._vectors.row_of[vector_id]
 
     def _bury(self, symbol_ids: Iterable[int]) -> None:
         rows = [row for row in (self._row_of_id.pop(symbol_id, -1) for symbol_id in symbol_ids) if row >= 0]

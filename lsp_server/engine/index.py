@@ -63,6 +63,7 @@ class Index:
         self.root = check_root(root)
         self.rules = Rules(self.options.exclude, self.options.max_file_bytes)
         self._encoder = encoder
+        self._own_encoder = encoder is None
         self._encoder_lock = threading.Lock()
         self._model_folder = _model_folder(self.options.model) if encoder is None else Path()
         if encoder is None:
@@ -147,6 +148,14 @@ class Index:
         if self.catch_up() and not self._status.last_update:
             yield from self.update()
             self.catch_up()
+
+    def rest(self) -> None:
+        """Give back the memory that only passes need; the next pass takes a quarter of a second longer."""
+        if self._reader is not None:
+            self._reader.close()
+        if self._own_encoder:
+            with self._encoder_lock:
+                self._encoder = None
 
     def _pass(self, plan: Callable[[Store], Plan]) -> Iterator[Progress]:
         with self._writing():

@@ -15,6 +15,10 @@ _ASIDE_FOLDERS = re.compile(
     r"(?:^|/)(?:examples?|samples?|demos?|docs?|docs_src|documentation|tutorials?|benchmarks?|bench|website)(?:/|$)",
     re.I,
 )
+# Copies of code that lives elsewhere, and declarations without it.
+_COPIES = re.compile(
+    r"(?:^|/)(?:vendor(?:ed)?|third[_-]?party|single_include|amalgamat\w*|generated|dist)/|\.d\.[cm]?ts$", re.I
+)
 _PROSE_AND_DATA = frozenset(
     (
         "markdown",
@@ -40,5 +44,6 @@ def is_test(path: str) -> bool:
 
 
 def is_aside(path: str, language: str) -> bool:
-    """Return whether a file is an example, documentation or data rather than the code itself."""
-    return language in _PROSE_AND_DATA or bool(_ASIDE_FOLDERS.search(path.rpartition("/")[0]))
+    """Return whether a file is an example, documentation, data or a copy rather than the code itself."""
+    folder = path.rpartition("/")[0]
+    return language in _PROSE_AND_DATA or bool(_ASIDE_FOLDERS.search(folder) or _COPIES.search(path))

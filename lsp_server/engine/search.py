@@ -39,7 +39,7 @@ CONFIDENT = 0.15
 SIMILAR = 0.5  # cosine from which code counts as like other code
 MIDDLING = 0.4  # the cosine that is assumed while nothing is embedded
 
-_TEST = KIND_NAMES.index("test")
+_FILE, _TEST = KIND_NAMES.index("file"), KIND_NAMES.index("test")
 
 Rows = NDArray[np.int64]
 Floats = NDArray[np.float32]
@@ -146,8 +146,10 @@ def rank(view: View, question: Question, vector: Floats | None, allowed: Mask) -
     files = view.files[rows]
     before = scores.copy()
     best = max(float(scores.max()), 1e-9)
-    scores = scores + FILE_TO_ALL * best * _coherence(scores, files)
-    scores = _lift_best(scores, files, FILE_TO_BEST * best)
+    is_file = view.kinds[rows] == _FILE
+    scores = scores + FILE_TO_ALL * best * _coherence(np.where(is_file, 0, scores), files)
+    lift = FILE_TO_BEST * best * _coherence(np.where(is_file, 0, scores), files)
+    scores = np.where(_best_of_files(scores, files), scores + lift, scores)
     scores += best * _nearness(view, files, question.query.near)
     coherence = scores - before
 
@@ -272,7 +274,10 @@ def _factors(view: View, rows: Rows, question: Question) -> Floats:
 
 
 def _coherence(scores: Floats, files: Rows) -> Floats:
-    """Return for each row the sum of its file's FILE_TOP best scores over that of the best file, 0..1."""
+    """Return for each row the sum of its file's FILE_TOP best scores over that of the best file, 0..1.
+
+    `scores` are 0 for rows that do not speak for their file: those that stand for the file itself.
+    """
     order = np.lexsort((-scores, files))
     ordered = files[order]
     first = np.concatenate(([True], ordered[1:] != ordered[:-1]))
@@ -285,14 +290,13 @@ def _coherence(scores: Floats, files: Rows) -> Floats:
     return out
 
 
-def _lift_best(scores: Floats, files: Rows, most: float) -> Floats:
-    """Return `scores` with `most` times its file's coherence added to the best row of each file."""
+def _best_of_files(scores: Floats, files: Rows) -> Mask:
+    """Return which rows are the best of their file."""
     order = np.lexsort((-scores, files))
     ordered = files[order]
-    best = order[np.concatenate(([True], ordered[1:] != ordered[:-1]))]
-    lifted = scores.copy()
-    lifted[best] += most * _coherence(scores, files)[best]
-    return lifted
+    best = np.zeros(len(scores), np.bool_)
+    best[order[np.concatenate(([True], ordered[1:] != ordered[:-1]))]] = True
+    return best
 
 
 def _nearness(view: View, files: Rows, near: str) -> Floats:

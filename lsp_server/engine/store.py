@@ -43,14 +43,6 @@ class SymbolRow(NamedTuple):
     vector_id: int  # 0 while its text is not embedded
 
 
-class VectorRow(NamedTuple):
-    """An embedding, 8 bits a dimension (see `vectors.quantise`)."""
-
-    id: int
-    text_hash: bytes
-    data: bytes
-
-
 @dataclass(frozen=True, slots=True)
 class Details:
     """What is shown of a symbol."""
@@ -132,29 +124,27 @@ class Store:
         """Return the ids of the symbols deleted after `generation`."""
         return [row[0] for row in self._db.execute("SELECT symbol_id FROM deleted WHERE generation > ?", (generation,))]
 
-    def vectors_since(self, generation: int, model: str) -> Iterable[VectorRow]:
-        """Return the vectors of `model` added after `generation`."""
-        rows = self._db.execute(
+    def vectors_since(self, generation: int, model: str) -> Iterable[tuple[int, bytes, bytes]]:
+        """Return (id, text hash, 8-bit vector) of the vectors of `model` added after `generation`."""
+        return self._db.execute(
             "SELECT id, text_hash, data FROM vectors WHERE generation > ? AND model = ?", (generation, model)
         )
-        return map(VectorRow._make, rows)
 
-    def vectors_in_use(self, model: str) -> Iterable[VectorRow]:
-        """Return the vectors of `model` that a stored symbol has."""
-        rows = self._db.execute(
-            "SELECT id, text_hash, data FROM vectors v WHERE model = ? "
+    def vectors_in_use(self, model: str) -> Iterable[tuple[int, bytes]]:
+        """Return (id, 8-bit vector) of the vectors of `model` that a stored symbol has."""
+        return self._db.execute(
+            "SELECT id, data FROM vectors v WHERE model = ? "
             "AND EXISTS (SELECT 1 FROM symbols s WHERE s.text_hash = v.text_hash) ORDER BY id",
             (model,),
         )
-        return map(VectorRow._make, rows)
 
     def newest_vector(self) -> int:
         """Return the highest id of a vector, 0 for none."""
         return int(self._db.execute("SELECT coalesce(max(id), 0) FROM vectors").fetchone()[0])
 
-    def vectors_by_id(self, ids: Sequence[int]) -> Iterable[VectorRow]:
-        """Return the vectors with these ids."""
-        return map(VectorRow._make, self._by_id("SELECT id, text_hash, data FROM vectors", "id", ids))
+    def vectors_by_id(self, ids: Sequence[int]) -> Iterable[tuple[int, bytes]]:
+        """Return (id, 8-bit vector) of the vectors with these ids."""
+        return self._by_id("SELECT id, data FROM vectors", "id", ids)
 
     def details(self, ids: Sequence[int]) -> dict[int, Details]:
         """Return what is shown of the symbols `ids`, by id; those deleted meanwhile are missing."""

@@ -297,7 +297,7 @@ class Pass:
             return
         path = graph_path(self._store.path)
         table: VectorTable | None = None
-        vectors = [(vector.id, vector.data) for vector in self._store.vectors_in_use(self._model)]
+        vectors = list(self._store.vectors_in_use(self._model))
         if len(vectors) >= GRAPH_MINIMUM:
             table = VectorTable(len(vectors[0][1]))
             table.extend(vectors)

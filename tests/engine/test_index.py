@@ -444,3 +444,28 @@ def test_asking_git_runs_nothing_that_a_repository_names(make_index: MakeIndex, 
         subprocess.run([*git, "config", key, value], check=True, timeout=30)
     names(index, "changed: price")
     assert not made.exists()
+
+
+def test_an_index_works_on_after_a_rest(make_index: MakeIndex) -> None:
+    index = make_index(SHOP)
+    index.rest()
+    write_workspace(index.root, "//- shop/whale.py\ndef feed_whale():\n    pass\n")
+    drain(index.update_paths(["shop/whale.py"]))
+    index.catch_up()
+    assert names(index, "feed whale")[0] == "feed_whale"
+
+
+def test_a_first_look_at_one_file_looks_at_all(make_index: MakeIndex) -> None:
+    index = make_index(SHOP)
+    shutil.rmtree(index.folder)
+    index.folder.mkdir()
+    index.catch_up()
+    drain(index.update_paths(["shop/price.py"]))
+    index.catch_up()
+    assert index.status().files_total == 6
+
+
+def test_copies_and_declarations_stand_aside(make_index: MakeIndex) -> None:
+    code = "def add_to_cart(item):\n    return item\n"
+    index = make_index(f"//- vendor/cart.py\n{code}//- shop/cart.py\n{code}")
+    assert [hit.path for hit in index.search(Query("add to cart")).hits][:2] == ["shop/cart.py", "vendor/cart.py"]

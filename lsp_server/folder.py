@@ -24,6 +24,7 @@ from lsp_server.convert import relative
 from lsp_server.engine.errors import EngineError
 from lsp_server.engine.hits import Status
 from lsp_server.engine.index import Index, Options
+from lsp_server.engine.memory import give_back
 from lsp_server.engine.update import Progress
 from lsp_server.protocol import FolderStatus, State
 from lsp_server.settings import Settings
@@ -72,6 +73,7 @@ class Folder:
         self._model_asked = self._is_closed = False
         self._sent = 0.0
         self._scan_began = self._scan_ended = 0.0
+        self._untidy = False  # a look at everything has left memory to give back
         self._sending = Batched(self._send, 0.0, DEBOUNCE_SECONDS)
         self._catching_up = Batched(self._catch_up, CATCH_UP_SECONDS)
         self._following: asyncio.Task[None] | None = None
@@ -269,7 +271,8 @@ class Folder:
         self._news += 1
         if end == "done":
             self._trouble = ""
-            self._scan_ended = time.monotonic() if job.whole else self._scan_ended
+            if job.whole:
+                self._scan_ended, self._untidy = time.monotonic(), True
         else:
             self._agenda.give_back(job)
         if end == "failed":
@@ -301,9 +304,13 @@ class Folder:
         news = self._news
         try:
             await self._apart(self.index.catch_up)
-            if self.index.status().last_update == 0 and self._hold == Hold.NO and not self._agenda.running:
+            idle = not (self._trouble or self._following or self._agenda.running or self._agenda.is_waiting)
+            if idle and self.index.status().last_update == 0 and self._hold == Hold.NO:
                 self._agenda.add_all()  # it was damaged, and is empty now
                 self._sending.ask()
+            if idle and self._untidy:
+                self._untidy = False
+                await self._apart(give_back)
         except EngineError as error:
             self._trouble = str(error)
         self._seen = news

@@ -28,6 +28,7 @@ from lsp_server.engine.errors import Busy, EngineError, StoreError
 from lsp_server.engine.files import Rules, check_root, why
 from lsp_server.engine.git import changed_files
 from lsp_server.engine.hits import Answer, Hit, Status, make_hit
+from lsp_server.engine.memory import give_back
 from lsp_server.engine.query import Query, Question, parse
 from lsp_server.engine.reading import ReadingProcess, recipe
 from lsp_server.engine.search import Ranked, allowed_rows, list_recent, rank, rank_similar
@@ -156,6 +157,7 @@ class Index:
         if self._own_encoder:
             with self._encoder_lock:
                 self._encoder = None
+        give_back()
 
     def _pass(self, plan: Callable[[Store], Plan]) -> Iterator[Progress]:
         with self._writing():

@@ -55,8 +55,11 @@ def open_database(path: Path) -> sqlite3.Connection:
     """
     try:
         return _open(str(path), uri=False)
-    except sqlite3.OperationalError:
-        if not path.exists() or (os.access(path.parent, os.W_OK) and os.access(path, os.W_OK)):
+    except sqlite3.OperationalError as error:
+        writable = os.access(path.parent, os.W_OK) and os.access(path, os.W_OK)
+        # A full disk has no room for the files that SQLite keeps beside.
+        full = error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+        if not path.exists() or (writable and not full):
             raise
         return _open(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
 
@@ -97,12 +100,10 @@ def _version(db: sqlite3.Connection) -> int:
 def explain(error: sqlite3.Error, path: Path) -> str:
     """Return a sentence for the user about an error that is no damage."""
     text = str(error)
-    if "full" in text:
-        return (
-            f"The disk is full: {path} could not be written. Free some space, or choose another place with --cache-dir."
-        )
+    if "full" in text or "I/O" in text:
+        return f"The disk is full or failing: {path} ({text}). Free some space, or choose another place: --cache-dir."
     if "readonly" in text or "unable to open" in text:
-        return f"{path} cannot be written. Give yourself permission, or choose another place with --cache-dir."
+        return f"{path} cannot be written. Is the disk full, or is permission missing? Another place: --cache-dir."
     if "locked" in text:
         return f"{path} is in use by another process for too long. Close other editors on this folder, or try again."
     return f"{path} cannot be used: {text}. Delete it to build the index anew."

@@ -7,6 +7,7 @@ need it, not here: a child process that is spawned imports this module again.
 """
 
 import argparse
+import gc
 import json
 import logging
 import os
@@ -61,8 +62,12 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def serve(arguments: argparse.Namespace) -> int:
     """Be the language server until the client ends it."""
+    # Nothing that is imported is garbage: looking for some while a thousand message types are made takes 70 of 500 ms.
+    gc.disable()
     from lsp_server import server
 
+    gc.freeze()
+    gc.enable()
     if arguments.tcp:
         host, port = arguments.tcp
         server.serve_tcp(host, port, server_options(arguments))

@@ -9,7 +9,7 @@ VENV ?= .venv
 RUN := $(VENV)/bin/python
 SOURCES := lsp_server tests benchmarks .ci docs models
 
-.PHONY: demo test check format bench bench-quality bench-speed wheel picture clean neovim
+.PHONY: demo test check format bench bench-quality bench-speed wheel picture clean neovim test-editors
 
 demo: $(VENV)/installed
 	@$(RUN) .ci/demo.py
@@ -55,12 +55,24 @@ $(VENV)/installed-%: pyproject.toml .ci/install.py
 INSTALL = $(if $(PYTHON),"$(PYTHON)" .ci/install.py,\
 	{ echo "No Python 3.11 or newer was found. Install one, or name it: make PYTHON=/path/to/python3" >&2; exit 1; };)
 
-# An editor for the tests to drive, where it can be had without asking; without it those tests say that they are skipped.
+# Editors for the tests to drive, where they can be had without asking; a test without its editor says that it is skipped.
+# Each is a program, and the packages that it needs.
+EDITORS := nvim:neovim tmux:tmux
+
 neovim:
-	@command -v nvim >/dev/null || [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null || { \
-		echo "installing Neovim, which the tests drive" >&2; \
-		{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends neovim; } \
-			>/dev/null 2>&1 || echo "Neovim could not be installed" >&2; }
+	@missing=$$(for editor in $(EDITORS); do \
+		command -v "$${editor%%:*}" >/dev/null || echo "$${editor#*:}" | tr , ' '; done); \
+	[ -z "$$missing" ] || [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null || { \
+		echo "installing" $$missing "which the tests drive" >&2; \
+		{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; } \
+			>/dev/null 2>&1 || echo $$missing "could not be installed" >&2; }
+
+# Newer editors than this Debian has, unpacked below .cache for the tests marked so; nothing is installed.
+NEWER := neovim neovim-lualine neovim-telescope hx
+
+test-editors: $(VENV)/installed-test neovim
+	@$(RUN) .ci/editors.py $(NEWER)
+	@$(RUN) -m pytest tests/editors -m "newer or not newer"
 
 clean:
 	rm -rf $(VENV) .cache dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -15,7 +15,7 @@ CHECKOUT = Path(__file__).parent.parent
 PACKAGE = CHECKOUT / "lsp_server"
 ENGINE = "lsp_server.engine"
 MODULES = {".".join(path.relative_to(CHECKOUT).with_suffix("").parts): path for path in PACKAGE.rglob("*.py")}
-MODULES = {name.removesuffix(".__init__"): path for name, path in MODULES.items() if "/models/" not in path.as_posix()}
+MODULES = {name.removesuffix(".__init__"): path for name, path in MODULES.items()}
 
 # From the first to the last, each may use those before it.
 ENGINE_ORDER = (

@@ -9,7 +9,7 @@ VENV ?= .venv
 RUN := $(VENV)/bin/python
 SOURCES := lsp_server tests benchmarks .ci docs models
 
-.PHONY: demo test check format bench bench-quality bench-speed wheel picture clean neovim test-editors
+.PHONY: demo test check format bench bench-quality bench-speed wheel picture clean neovim test-editors vscode-test
 
 demo: $(VENV)/installed
 	@$(RUN) .ci/demo.py
@@ -54,6 +54,10 @@ $(VENV)/installed-%: pyproject.toml .ci/install.py
 
 INSTALL = $(if $(PYTHON),"$(PYTHON)" .ci/install.py,\
 	{ echo "No Python 3.11 or newer was found. Install one, or name it: make PYTHON=/path/to/python3" >&2; exit 1; };)
+
+# The VS Code extension: its types, its style, its unit tests.
+vscode-test:
+	cd vscode-client && npm ci --no-audit --no-fund && npm run lint && npm test
 
 # Editors for the tests to drive, where they can be had without asking; a test without its editor says that it is skipped.
 # Each is a program, and the packages that it needs.

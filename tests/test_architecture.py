@@ -19,7 +19,7 @@ MODULES = {name.removesuffix(".__init__"): path for name, path in MODULES.items(
 
 # From the first to the last, each may use those before it.
 ENGINE_ORDER = (
-    *("errors", "threads", "memory", "languages"),
+    *("errors", "threads", "memory", "cache", "languages"),
     *("patterns", "disk", "ignore", "skips", "tree", "files"),
     *("lines", "comments", "macros", "syntax", "outline", "blocks", "symbols", "cells", "notebooks"),
     *("text", "encoder", "database", "store", "commits"),
@@ -35,7 +35,7 @@ HOMES = {
     "hnswlib": {"engine.vectors"},
     "sqlite3": {"engine.database", "engine.store", "engine.commits", "engine.index"},
     "filelock": {"engine.index"},
-    "platformdirs": {"engine.index"},
+    "platformdirs": {"engine.cache"},
     "urllib.parse": {"convert"},
     "pygls": {"protocol", "jsonrpc", "announce", "session", "server"},
     "lsprotocol": {"protocol", "jsonrpc", "convert", "documents", "announce", "session", "server"},

@@ -6,7 +6,6 @@ cache, nothing is written below the root. Knows no LSP, no terminal, no threads 
 """
 
 import contextlib
-import hashlib
 import logging
 import sqlite3
 import threading
@@ -17,9 +16,9 @@ from typing import TypeVar
 
 import filelock
 import numpy as np
-import platformdirs
 
 from lsp_server.engine import names
+from lsp_server.engine.cache import make_index_folder
 from lsp_server.engine.commits import StoreWriter
 from lsp_server.engine.corpus import Corpus, View
 from lsp_server.engine.database import explain, is_damage, remove
@@ -66,13 +65,13 @@ class Index:
         self._encoder = encoder
         self._own_encoder = encoder is None
         self._encoder_lock = threading.Lock()
-        self._model_folder = _model_folder(self.options.model) if encoder is None else Path()
+        self._model_folder = model_folder(self.options.model) if encoder is None else Path()
         if encoder is None:
             card = read_card(self._model_folder)
             self.model, self.fingerprint, dim = card.id, card.fingerprint(), card.dims
         else:
             self.model, self.fingerprint, dim = "custom", encoder.fingerprint, encoder.dim
-        self.folder = _cache_folder(self.root, self.options.cache_dir)
+        self.folder = make_index_folder(self.root, self.options.cache_dir)
         self.store_path = self.folder / "index.db"
         # Not bound to a thread: a pass may be begun in one and closed in another.
         self._lock = filelock.FileLock(self.folder / "lock", thread_local=False)
@@ -436,7 +435,8 @@ def _inside(view: View, row: int) -> list[int]:
     return found
 
 
-def _model_folder(model: str) -> Path:
+def model_folder(model: str) -> Path:
+    """Return the folder of the model that a setting names. Raises EngineError when there is none."""
     if model in ("auto", bundled_model().name):
         return bundled_model()
     folder = Path(model).expanduser()
@@ -446,19 +446,3 @@ def _model_folder(model: str) -> Path:
         f"There is no model {model!r}: give 'auto', '{bundled_model().name}', or a folder with model.onnx, "
         "tokenizer.json and model.toml."
     )
-
-
-def _cache_folder(root: Path, cache_dir: str) -> Path:
-    """Make and return the folder of this root's index: readable by its owner alone."""
-    base = (
-        Path(cache_dir).expanduser() if cache_dir else Path(platformdirs.user_cache_dir("meaning-ls", appauthor=False))
-    )
-    digest = hashlib.blake2b(str(root).encode("utf-8", "surrogateescape"), digest_size=6).hexdigest()
-    folder = base / "index" / f"{root.name.encode('ascii', 'replace').decode().replace('?', '_')[:40]}-{digest}"
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
-        raise StoreError(
-            f"{folder} cannot be made ({error.strerror}). Choose another place with --cache-dir."
-        ) from error
-    return folder

@@ -153,6 +153,18 @@ def explain(arguments: argparse.Namespace) -> int:
     return FOUND if isinstance(reasons.get("place"), int) else NOTHING
 
 
+def config(arguments: argparse.Namespace) -> int:
+    """Print what an editor has to be told."""
+    from lsp_server.config import EDITORS, configuration, installed_command
+
+    command = arguments.program or installed_command()
+    if command is None:
+        raise UsageError("meaning-ls is not installed as a program here; install it, or name it with --command")
+    sys.stdout.write(configuration(arguments.editor, command))
+    _note(f"this belongs into {EDITORS[arguments.editor].where}")
+    return FOUND
+
+
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "serve": serve,
     "index": index_folder,
@@ -161,6 +173,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "status": status,
     "why": why,
     "explain": explain,
+    "config": config,
 }
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from lsp_server import __version__
+from lsp_server.config import EDITORS, is_quotable
 
 if TYPE_CHECKING:
     from lsp_server.engine.index import Options
@@ -44,6 +45,12 @@ Find code by what it does. The index is brought up to date first; another proces
 The question may hold filters: kind:function lang:python path:src/** -path:tests/** in:folder name:parse* changed:
 and "quoted words" that must appear literally. A terminal gets snippets, a pipe gets one line a hit, with paths relative
 to the current directory. --json gives one JSON object a line, with paths relative to DIR and lines counted from 1."""
+
+
+CONFIG = """\
+Print the configuration that makes an editor start meaning-ls. It goes to standard output; where it belongs is said on
+standard error. With --command meaning-ls, the program is looked for on the PATH: for a configuration that is shared by
+several machines."""
 
 
 class UsageError(Exception):
@@ -79,7 +86,7 @@ def make_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"meaning-ls {__version__}")
-    parser.set_defaults(unindexed=())
+    parser.set_defaults(unindexed=(), verbose=False)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands", parser_class=_Parser)
     how, shown, filters = _engine_options(), _output_options(), _filter_options()
 
@@ -126,6 +133,12 @@ def make_parser() -> argparse.ArgumentParser:
     )
     explain.add_argument("query", metavar="QUERY")
     explain.add_argument("place", metavar="FILE:LINE", type=_place, help="a line of the symbol, counted from 1")
+
+    config = _command(commands, "config", "print what an editor has to be told, with the installed path", [], CONFIG)
+    config.add_argument("editor", metavar="EDITOR", choices=EDITORS, help=", ".join(EDITORS))
+    config.add_argument(
+        "--command", dest="program", metavar="PATH", type=_program, help="start this instead (default: this program)"
+    )
     return parser
 
 
@@ -245,6 +258,12 @@ def _place(text: str) -> tuple[Path, int, int]:
     if not 1 <= first <= last:
         raise argparse.ArgumentTypeError(f"lines are counted from 1 and upwards, not {text!r}")
     return Path(match.group(1)), first - 1, last - 1
+
+
+def _program(text: str) -> str:
+    if not text or not is_quotable(text):
+        raise argparse.ArgumentTypeError(f"must be the name or the path of a program, not {text!r}")
+    return text
 
 
 # ---- into the engine's words

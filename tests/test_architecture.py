@@ -105,7 +105,7 @@ def test_there_is_no_network():
 
 def test_the_command_line_needs_no_protocol():
     """Nor does the server need the command line: both are faces of the engine, and neither looks at the other."""
-    command_line = {f"lsp_server.{name}" for name in ("arguments", "questions", "terminal", "listing")}
+    command_line = {f"lsp_server.{name}" for name in ("arguments", "config", "questions", "terminal", "listing")}
     for module in command_line:
         assert not {name for name in IMPORTS[module] if name.split(".")[0] in ("pygls", "lsprotocol")}
         ours = {name for name in IMPORTS[module] if name.startswith("lsp_server.") and not name.startswith(ENGINE)}

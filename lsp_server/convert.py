@@ -258,11 +258,15 @@ def to_semantic_symbol(hit: Hit, uri: str, whole: Range, name: Range) -> Semanti
 
 
 def to_workspace_symbol(row: SemanticSymbol, known: frozenset[int]) -> WorkspaceSymbol:
-    """Turn a row into the standard form, its kind one that the client knows."""
+    """Turn a row into the standard form, its kind one that the client knows.
+
+    Clients jump to where the location begins, so it is the name: the whole symbol may begin with a long comment.
+    """
+    name, whole = row["selectionRange"], row["location"]["range"]
     symbol: WorkspaceSymbol = {
         "name": row["name"],
         "kind": known_kind(row["kind"], known),
-        "location": row["location"],
+        "location": {"uri": row["location"]["uri"], "range": name if name["start"] != name["end"] else whole},
         "score": row["score"],
     }
     if "containerName" in row:

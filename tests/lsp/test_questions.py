@@ -185,6 +185,13 @@ async def test_a_name_is_answered_by_names(shop, shared_project):
         assert (await shop.request("workspace/symbol", {"query": part}))[0]["name"] == name
 
 
+async def test_a_jump_leads_to_the_name(shop, shared_project):
+    """Not to the comment above it, with which the whole symbol begins."""
+    for query in ("grossPrice", "round money to whole cents"):
+        row = (await shop.request("workspace/symbol", {"query": query}))[0]
+        assert text_of(shared_project, row["location"]) == row["name"]
+
+
 async def test_words_are_answered_by_meaning(shop):
     rows = await shop.request("workspace/symbol", {"query": "load configuration from disk"})
     assert rows[0]["name"] == "read_settings"

@@ -38,7 +38,7 @@ def main(words: Sequence[str] | None = None) -> int:
     prepare_streams()
     try:
         arguments = read_arguments(sys.argv[1:] if words is None else words)
-        _log_to_stderr(arguments)
+        _keep_log(arguments)
         code = COMMANDS[arguments.command](arguments)
         sys.stdout.flush()
     except KeyboardInterrupt:
@@ -328,9 +328,14 @@ def _close_stdout() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _log_to_stderr(arguments: argparse.Namespace) -> None:
-    level = logging.DEBUG if arguments.verbose else logging.INFO if arguments.command == "serve" else logging.WARNING
-    logging.basicConfig(level=level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+def _keep_log(arguments: argparse.Namespace) -> None:
+    from lsp_server.engine.log import log_to_file, log_to_stderr
+
+    if arguments.command == "serve":
+        log_to_stderr(logging.DEBUG if arguments.verbose else logging.INFO)  # the server keeps its file itself
+    else:
+        log_to_stderr(logging.DEBUG if arguments.verbose else logging.WARNING)
+        log_to_file(arguments.cache_dir, arguments.command)
 
 
 if __name__ == "__main__":

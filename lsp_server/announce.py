@@ -35,7 +35,7 @@ class Announcer:
         self._told: dict[Folder, State] = {}
         self._bars: dict[Folder, Bar] = {}
         self._is_silent = False
-        self._sent: SemanticIndexResult = {"folders": []}
+        self._sent: SemanticIndexResult = {"folders": [], "log": ""}
         self._figures = Batched(self._send_figures, STATUS_SECONDS, STATUS_SECONDS)
 
     def tell(self, folder: Folder) -> None:

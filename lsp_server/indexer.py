@@ -27,6 +27,7 @@ import psutil
 
 from lsp_server.engine.errors import Busy, EngineError
 from lsp_server.engine.index import Index, Options
+from lsp_server.engine.log import log_to_file, log_to_stderr
 from lsp_server.engine.update import Progress
 from lsp_server.stdout import claim_stdout
 
@@ -178,8 +179,9 @@ def main() -> None:
     opening = json.loads(next(lines, b"null"))
     if opening is None:
         return
-    logging.basicConfig(level=opening["level"], format="%(asctime)s indexer %(levelname)s %(message)s")
     options = opening["options"]
+    log_to_stderr(opening["level"])
+    log_to_file(options["cache_dir"], "indexer")
     try:
         index = Index(Path(opening["root"]), Options(**options | {"exclude": tuple(options["exclude"])}))
     except EngineError as error:

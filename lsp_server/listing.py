@@ -14,6 +14,7 @@ from pathlib import Path
 from lsp_server.engine.files import FilesError, Rules, read
 from lsp_server.engine.hits import Hit, Status
 from lsp_server.engine.index import Index
+from lsp_server.engine.log import log_folder
 from lsp_server.terminal import Style, clean
 
 SNIPPET_LINES = 3  # of a hit: the signature and what it does; twenty hits still fit on a screen or two
@@ -110,6 +111,7 @@ def status_object(index: Index, status: Status) -> Json:
         "skippedTotal": status.skipped_total,
         "skipped": [{"path": path, "reason": reason} for path, reason in status.skipped],
         "folder": str(index.folder),
+        "log": str(log_folder(index.options.cache_dir)),
     }
 
 
@@ -122,6 +124,7 @@ def status_lines(index: Index, status: Status, approximate: str) -> Iterator[str
     yield f"model     {status.model or 'none in use yet'}; {approximate}"
     yield f"updated   {updated}"
     yield f"index     {clean(str(index.folder))} ({status.bytes / 1e6:,.1f} MB)"
+    yield f"log       {clean(str(log_folder(index.options.cache_dir)))}"
     if status.message:
         yield f"note      {clean(status.message)}"
 

@@ -125,6 +125,7 @@ class SemanticIndexResult(TypedDict):
     """Answer of `workspace/semanticIndex` and params of `semanticIndex/status`."""
 
     folders: list[FolderStatus]
+    log: str  # path of the folder that holds the logs
 
 
 class WorkspaceSymbol(TypedDict):

@@ -7,6 +7,7 @@ threads of answers.py and folder.py, and in the process of indexer.py.
 
 import asyncio
 import logging
+import platform
 import sys
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
@@ -16,10 +17,11 @@ from typing import Any, NoReturn
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
-from lsp_server import protocol
+from lsp_server import __version__, protocol
 from lsp_server.convert import KINDS_OF_LSP_1
 from lsp_server.engine.errors import EngineError
 from lsp_server.engine.index import Options
+from lsp_server.engine.log import log_to_file, log_to_stderr
 from lsp_server.folder import Folder
 from lsp_server.jsonrpc import MAX_HEADER, ThreadedWriter, read_stream
 from lsp_server.protocol import Location, SemanticIndexResult, SemanticSymbolResult, WorkspaceSymbol
@@ -355,7 +357,7 @@ def serve_stdio(options: Options) -> None:
         writer = ThreadedWriter(output, partial(loop.call_soon_threadsafe, conversation.cancel))
         return await make_session(options).converse(read_stream(sys.stdin.buffer), writer)
 
-    _run(run)
+    _run(run, options)
 
 
 def serve_tcp(host: str, port: int, options: Options) -> None:
@@ -377,13 +379,15 @@ def serve_tcp(host: str, port: int, options: Options) -> None:
             _log.info("listening on %s:%d", address[0], address[1])
             return await done
 
-    _run(run)
+    _run(run, options)
 
 
-def _run(conversation: Callable[[], Coroutine[Any, Any, int]]) -> NoReturn:
-    """Run a conversation, with the log on stderr."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+def _run(conversation: Callable[[], Coroutine[Any, Any, int]], options: Options) -> NoReturn:
+    """Run a conversation and keep a log of it."""
+    log_to_stderr(logging.INFO)
+    log_to_file(options.cache_dir, "server")
     set_level("off")
+    _log.info("meaning-ls %s, Python %s, %s", __version__, platform.python_version(), platform.platform())
     with suppress(KeyboardInterrupt):
         sys.exit(asyncio.run(conversation()))
     sys.exit(130)  # as shells say for Ctrl-C

@@ -22,6 +22,7 @@ from lsp_server.announce import Announcer
 from lsp_server.answers import Answers
 from lsp_server.documents import Documents
 from lsp_server.engine.index import Options
+from lsp_server.engine.log import log_to_file
 from lsp_server.folder import Folder
 from lsp_server.protocol import Location, Range, SemanticSymbol, Token
 from lsp_server.settings import SECTION, from_options, read_settings
@@ -68,7 +69,7 @@ class Session(LanguageServer):
 
     def report_server_error(self, error: Exception, source: type[Exception]) -> None:
         """Write trouble to the log; pygls would show it to the user, once per message."""
-        _log.error("%s: %s", source.__name__, error)
+        _log.error("%s", source.__name__, exc_info=error)
 
     async def start(self) -> None:
         """Open what the client has named, with the settings that it has."""
@@ -82,6 +83,7 @@ class Session(LanguageServer):
         settings, troubles = read_settings(await self._configuration() or sent, self.base)
         self.complain([*self.troubles, *troubles])
         set_level(settings.trace)
+        log_to_file(settings.cache_dir, "server")
         await self.folders.configure(settings, self.documents)
 
     async def _configuration(self) -> object:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from pathlib import PurePath
 
 from lsp_server.convert import to_path
+from lsp_server.engine.log import log_folder
 from lsp_server.folder import Folder
 from lsp_server.protocol import IndexStatus, SemanticIndexResult, State
 from lsp_server.settings import Settings
@@ -104,7 +105,8 @@ class Workspace:
 
     def status(self) -> SemanticIndexResult:
         """Return the state of every folder."""
-        return {"folders": [folder.status() for folder in self.folders]}
+        log = str(log_folder(self.settings.cache_dir))
+        return {"folders": [folder.status() for folder in self.folders], "log": log}
 
     def summary(self, folders: Iterable[Folder]) -> IndexStatus:
         """Return what an answer from these folders rests on: their sums, and the state that is least ready."""

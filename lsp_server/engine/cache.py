@@ -56,6 +56,7 @@ def make_index_folder(root: Path, cache_dir: str) -> Path:
     note = folder / _ROOT
     with contextlib.suppress(OSError):  # on a full disk the index still works; the next start tries again
         if not note.exists() or note.read_bytes() != os.fsencode(root):
+            note.touch(mode=0o600)
             note.write_bytes(os.fsencode(root))
     return folder
 

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from lsp_server.engine.commits import FileRecord, SymbolRecord
 from lsp_server.engine.files import Rules, Unreadable, read
+from lsp_server.engine.log import child_log
 from lsp_server.engine.notebooks import extract_notebook
 from lsp_server.engine.symbols import Symbol, extract
 from lsp_server.engine.text import RECIPE, bag_of_words, describe, squeeze, text_hash
@@ -184,9 +185,11 @@ class ReadingProcess:
             self.close()
             # -P: the folder that the user works in must never provide a module. Ours is looked for last.
             package = str(Path(__file__).parents[2])
-            code = f"import sys; sys.path.append({package!r}); from lsp_server.engine import reading"
+            code = f"import sys; sys.path.append({package!r}); {child_log('reader')}"
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-c", f"{code}; reading.serve()"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+                [sys.executable, "-P", "-c", f"{code}; from lsp_server.engine import reading; reading.serve()"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
             )
         return self._process
 

@@ -103,4 +103,5 @@ export interface FolderStatus extends IndexStatus {
 
 export interface SemanticIndexResult {
   folders: FolderStatus[];
+  log: string; // path of the folder that holds the logs of all processes
 }

@@ -22,7 +22,7 @@ ENGINE_ORDER = (
     *("errors", "threads", "memory", "cache", "log", "languages"),
     *("patterns", "disk", "ignore", "skips", "tree", "files"),
     *("lines", "comments", "macros", "syntax", "outline", "blocks", "symbols", "cells", "notebooks"),
-    *("text", "encoder", "database", "store", "commits"),
+    *("text", "card", "tokens", "pooling", "graph", "static", "encoder", "database", "store", "commits"),
     *("vectors", "words", "places", "corpus", "names", "query", "search", "git", "hits"),
     *("reading", "update", "index"),
 )
@@ -30,8 +30,8 @@ ENGINE_ORDER = (
 # Where a library may be imported; everywhere else it is a mistake.
 HOMES = {
     "tree_sitter": {"engine.syntax"},
-    "onnxruntime": {"engine.encoder"},
-    "tokenizers": {"engine.encoder"},
+    "onnxruntime": {"engine.graph"},
+    "tokenizers": {"engine.tokens"},
     "hnswlib": {"engine.vectors"},
     "sqlite3": {"engine.database", "engine.store", "engine.commits", "engine.index"},
     "filelock": {"engine.index"},

@@ -22,7 +22,7 @@ from lsp_server.engine.cache import make_index_folder
 from lsp_server.engine.commits import StoreWriter
 from lsp_server.engine.corpus import Corpus, View
 from lsp_server.engine.database import explain, is_damage, remove
-from lsp_server.engine.encoder import Encoder, OnnxEncoder, bundled_model, read_card
+from lsp_server.engine.encoder import Encoder, bundled_model, load_encoder, read_card
 from lsp_server.engine.errors import Busy, EngineError, StoreError
 from lsp_server.engine.files import Rules, check_root, why
 from lsp_server.engine.git import changed_files
@@ -208,7 +208,7 @@ class Index:
         """Return the model, loaded on first use (0.2 s). Raises ModelError."""
         with self._encoder_lock:
             if self._encoder is None:
-                self._encoder = OnnxEncoder(self._model_folder)
+                self._encoder = load_encoder(self._model_folder)
             return self._encoder
 
     def catch_up(self) -> bool:

@@ -18,6 +18,7 @@ from datetime import date
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
+from lsp_server.engine.card import CUTS, EMBEDDERS, POOLINGS, SIDES, Card
 from lsp_server.engine.errors import EngineError
 
 CATALOGUE = "catalogue.toml"
@@ -29,9 +30,7 @@ TIERS = range(8)
 # fixed when it is made, so that a text's vector does not depend on its neighbours, as it does with both int8 before.
 ARITHMETICS = ("fp32", "fp16", "q8", "q4", "int8", "int8-everywhere", "int8-static")
 DEPENDS_ON_NEIGHBOURS = ("int8", "int8-everywhere")
-KINDS = ("graph", "static")  # an ONNX graph; a table of word vectors
 RERANKER_KINDS = ("late-interaction", "cross-encoder", "generative")
-POOLINGS = ("mean", "cls", "last", "in-graph")
 TRUST_GROUPS = frozenset(("identity", "recipe", "graph", "files"))
 DOCUMENT_TOKENS = 512  # more is read by no model unless the catalogue says so: time and memory grow with it
 QUERY_TOKENS = 256
@@ -166,7 +165,7 @@ class Model(Entry):
 
     dims: int
     pooling: str  # of POOLINGS
-    kind: str = "graph"  # of KINDS
+    kind: str = "graph"  # of EMBEDDERS
     truncations: tuple[int, ...] = ()  # to which a vector may be cut (Matryoshka)
     truncation_rule: str = "plain"  # of the card's CUTS: what comes before the cut
     store_dims: int = 0  # what to store where it is not `dims`
@@ -175,6 +174,26 @@ class Model(Entry):
     padding_side: str = "right"
     output: str = ""  # of the graph; "": the loader chooses
     quality: Mapping[str, float] = field(default_factory=dict)  # coir, python: NDCG@10 in per cent
+
+    def card(self, digests: Mapping[str, str]) -> Card:
+        """Return what model.toml has to say in a folder with these files (name: SHA-256, hex)."""
+        dims = self.store_dims or self.dims
+        return Card(
+            id=self.id,
+            dims=dims,
+            pooling=self.pooling,
+            max_tokens=self.document_tokens,
+            max_query_tokens=self.query_tokens,
+            document_prefix=self.document_prefix,
+            query_prefix=self.query_prefix,
+            digests=digests,
+            kind=self.kind,
+            full_dims=self.dims if self.truncations else 0,
+            truncations=self.truncations,
+            cut=self.truncation_rule,
+            eos_token=self.eos_token,
+            padding_side=self.padding_side,
+        )  # and no output: the loader looks at the graph, of which the catalogue may be mistaken
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -339,11 +358,11 @@ def _check_variant(where: str, variant: Variant) -> None:
 
 def _check_model(model: Model) -> None:
     where = f"{model.id}: "
-    _require(model.kind in KINDS, f"{where}kind must be one of {', '.join(KINDS)}")
+    _require(model.kind in EMBEDDERS, f"{where}kind must be one of {', '.join(EMBEDDERS)}")
     _require(model.pooling in POOLINGS, f"{where}pooling must be one of {', '.join(POOLINGS)}")
-    _require(model.padding_side in ("left", "right"), f"{where}padding_side must be left or right")
+    _require(model.padding_side in SIDES, f"{where}padding_side must be left or right")
     _require(all(0 < cut < model.dims for cut in model.truncations), f"{where}truncations must be less than dims")
-    _require(model.truncation_rule in ("plain", "layer-norm"), f"{where}truncation_rule must be plain or layer-norm")
+    _require(model.truncation_rule in CUTS, f"{where}truncation_rule must be one of {', '.join(CUTS)}")
     stored = model.store_dims in (0, model.dims, *model.truncations)
     _require(stored, f"{where}store_dims must be dims or one of truncations")
     _require(0 < model.document_tokens <= model.max_tokens, f"{where}document_tokens must be from 1 to max_tokens")

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,18 @@ import pytest
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import WhitespaceSplit
+from tokenizers.processors import TemplateProcessing
 
-from lsp_server.engine.encoder import CHARACTERS_PER_TOKEN, ModelError, OnnxEncoder, bundled_model, read_card
+from lsp_server.engine.card import card_text
+from lsp_server.engine.encoder import (
+    CHARACTERS_PER_TOKEN,
+    ModelError,
+    OnnxEncoder,
+    bundled_model,
+    load_encoder,
+    read_card,
+)
+from lsp_server.engine.pooling import cut, pool, unit
 
 TEXTS = [
     "def read_lines(path): return open(path).read().splitlines()",
@@ -54,15 +65,15 @@ def tensor_info(name: str, kind: int, rank: int) -> bytes:
     return field(1, name) + field(2, field(1, field(1, kind) + field(2, shape)))
 
 
-def small_graph(extra_inputs: list[str], output: str = "last_hidden_state") -> bytes:
-    """One vector per token: row (input_ids + the extra inputs) of an 8 x 4 table."""
-    table = np.vstack([np.eye(4), np.eye(4)]).astype(np.float32)
+def small_graph(extra_inputs: list[str], output: str = "last_hidden_state", width: int = 4, fill: float = 0) -> bytes:
+    """One vector per token: row (input_ids + the extra inputs) of an 8 x `width` table."""
+    table = np.vstack([np.eye(4, width), np.eye(4, width)]).astype(np.float32) + np.float32(fill)
     body, sums = b"", "input_ids"
     for name in extra_inputs:
         body += node("Add", [sums, name], f"{sums}+{name}")
         sums = f"{sums}+{name}"
     body += node("Gather", ["table", sums], output) + field(2, "small")
-    body += field(5, field(1, 8) + field(1, 4) + field(2, 1) + field(8, "table") + field(9, table.tobytes()))
+    body += field(5, field(1, 8) + field(1, width) + field(2, 1) + field(8, "table") + field(9, table.tobytes()))
     body += b"".join(field(11, tensor_info(name, 7, 2)) for name in ["input_ids", *extra_inputs])
     body += field(12, tensor_info(output, 1, 3))
     return field(1, 8) + field(7, body) + field(8, field(2, 17))
@@ -120,6 +131,87 @@ def test_feeds_what_the_graph_asks_for(tmp_path: Path) -> None:
     assert encoder.encode("red green red") == pytest.approx([0, 0, 0, 1])  # row 1 + 0 + position 2
 
 
+def test_cuts_only_to_what_the_card_allows_and_scales_again(tmp_path: Path) -> None:
+    wide = {"dims": 4, "full_dims": 8, "truncations": [4], "pooling": "cls"}
+    encoder = OnnxEncoder(write_model(tmp_path, small_graph([], width=8), wide))
+    assert encoder.dim == 4
+    assert encoder.encode("red") == pytest.approx([0, 1, 0, 0])
+    assert "cuts vectors to 5 numbers; this model allows 8, 4" in complaint(
+        write_model(tmp_path, small_graph([], width=8), wide | {"dims": 5})
+    )
+
+
+def test_cutting_by_layer_norm_centres_first() -> None:
+    vectors = np.array([[1, 2, 3, 6]], np.float32)
+    assert cut(vectors, 2, "plain") == pytest.approx(np.array([[1, 2]]))
+    assert cut(vectors, 2, "layer-norm") == pytest.approx(np.array([[-2, -1]]) / 3.5**0.5, abs=1e-4)
+    assert unit(np.array([[3, 4], [0, 0]], np.float32)) == pytest.approx(np.array([[0.6, 0.8], [0, 0]]))
+
+
+@pytest.mark.parametrize("mask", [[0, 1, 1], [1, 1, 0]], ids=["left", "right"])
+def test_pooling_leaves_padding_out_on_either_side(mask: list[int]) -> None:
+    rows = {0: [9, 9], 1: [1, 2]}
+    tokens = iter([[1, 2], [3, 6]])
+    vectors = np.array([[next(tokens) if here else rows[0] for here in mask]], np.float32)
+    pooled = {kind: pool(vectors, np.array([mask]), kind).tolist() for kind in ("mean", "cls", "last")}
+    assert pooled == {"mean": [[2, 4]], "cls": [[1, 2]], "last": [[3, 6]]}
+
+
+def test_what_must_end_a_text_is_appended_once_and_survives_the_cut(tmp_path: Path) -> None:
+    folder = write_model(tmp_path, small_graph([]), {"pooling": "last", "eos_token": "blue"})
+    for text in ("red", "red " * 50, ""):
+        assert OnnxEncoder(folder).encode(text) == pytest.approx([0, 0, 0, 1])
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.post_processor = TemplateProcessing(single="$A blue", special_tokens=[("blue", 3)])
+    replace_tokenizer(folder, tokenizer.to_str().encode())
+    encoder = OnnxEncoder(folder)
+    assert encoder._tokenizer.document("red").ids == [1, 3]
+    assert encoder._tokenizer.document("red " * 50).ids == [1] * 7 + [3]
+
+
+def test_an_end_that_the_tokenizer_does_not_know(tmp_path: Path) -> None:
+    folder = write_model(tmp_path, small_graph([]), {"eos_token": "</s>"})
+    assert "ends texts with '</s>', which its tokenizer.json does not know" in complaint(folder)
+
+
+def test_texts_encoded_together_are_padded_on_the_side_of_the_card(tmp_path: Path) -> None:
+    texts = ["red", "green red green", "", "blue blue"]
+    for side in ("left", "right"):
+        changes: dict[str, object] = {"padding_side": side, "pooling": "mean"}
+        encoder = OnnxEncoder(write_model(tmp_path, small_graph(["position_ids"]), changes))
+        together = encoder.encode_batch(texts)
+        assert together == pytest.approx(np.stack([encoder.encode(text) for text in texts]), abs=1e-6)
+
+
+def test_the_output_is_the_one_of_the_card(tmp_path: Path) -> None:
+    graph = small_graph([], "token_embeddings")
+    folder = write_model(tmp_path, graph, {"output": "token_embeddings", "pooling": "cls"})
+    assert OnnxEncoder(folder).encode("green") == pytest.approx([0, 0, 1, 0])
+    assert "has no output 'pooled', it gives token_embeddings" in complaint(
+        write_model(tmp_path, graph, {"output": "pooled"})
+    )
+    assert "gives a vector for each token, though model.toml says that it pools" in complaint(
+        write_model(tmp_path, graph, {"pooling": "in-graph"})
+    )
+
+
+def test_a_card_is_written_as_it_is_read(tmp_path: Path) -> None:
+    folder = write_model(tmp_path, small_graph([]))
+    card = replace(
+        read_card(folder),
+        query_prefix='Instruct: "find"\n\tQuery:\x7f \\ é 🦊',
+        full_dims=8,
+        truncations=(4,),
+        cut="layer-norm",
+        eos_token="blue",
+        padding_side="left",
+        output="last_hidden_state",
+        probe=(0.25, -0.5),
+    )
+    (folder / "model.toml").write_text(card_text(card, {"licence": "MIT"}), encoding="utf-8")
+    assert read_card(folder) == card
+
+
 def test_attention_mask_is_ones(tmp_path: Path) -> None:
     encoder = OnnxEncoder(write_model(tmp_path, small_graph(["attention_mask"]), {"pooling": "cls"}))
     assert encoder.encode("green") == pytest.approx([0, 0, 0, 1])  # row 2 + 1
@@ -148,6 +240,7 @@ def test_a_text_without_tokens_has_a_vector(tmp_path: Path) -> None:
         {"document_prefix": "d "},
         {"query_prefix": "q "},
         {"max_tokens": 9},
+        {"eos_token": "blue"},
     ],
 )
 def test_fingerprint_changes_with_whatever_changes_vectors(tmp_path: Path, change: dict[str, object]) -> None:
@@ -195,6 +288,10 @@ def test_card_that_is_not_toml(tmp_path: Path) -> None:
         ({"id": 7}, "lacks a usable value for id"),
         ({"pooling": "median"}, "asks for pooling 'median'"),
         ({"dims": 5}, "gives 4 numbers a text, model.toml says 5"),
+        ({"kind": "picture"}, "asks for kind 'picture'"),
+        ({"padding_side": "middle"}, "asks for padding_side 'middle'"),
+        ({"truncations": "all"}, "lacks a usable value for truncations"),
+        ({"probe": 3}, "lacks a usable value for probe"),
     ],
 )
 def test_card_with_wrong_facts(tmp_path: Path, changes: dict[str, object], expected: str) -> None:
@@ -238,6 +335,30 @@ def test_a_graph_that_wants_something_else(tmp_path: Path) -> None:
 def test_a_graph_that_fails(tmp_path: Path) -> None:
     folder = write_model(tmp_path, small_graph(["position_ids"]), {"document_prefix": "blue " * 7})  # row 3 + 6 of 8
     assert "does not run here" in complaint(folder)
+
+
+def test_weights_that_are_not_numbers(tmp_path: Path) -> None:
+    folder = write_model(tmp_path, small_graph([], fill=float("nan")))
+    assert "gives no usable vectors on this processor" in complaint(folder)
+
+
+def test_weights_beside_the_graph_that_nobody_has_hashed(tmp_path: Path) -> None:
+    folder = write_model(tmp_path, small_graph([]))
+    (folder / "model_q4.onnx_data").write_bytes(b"any")
+    assert "does not list model_q4.onnx_data" in complaint(folder)
+
+
+def test_files_outside_the_folder_are_not_read(tmp_path: Path) -> None:
+    folder = write_model(tmp_path / "model", small_graph([]))
+    with (folder / "model.toml").open("a", encoding="utf-8") as card:
+        card.write(f'"../secret" = "{"0" * 64}"\n')
+    assert "lacks a usable value for files: ../secret" in complaint(folder)
+
+
+def test_a_reranker_is_no_encoder(tmp_path: Path) -> None:
+    folder = write_model(tmp_path, small_graph([]), {"kind": "late-interaction"})
+    with pytest.raises(ModelError, match="not a model that embeds"):
+        load_encoder(folder)
 
 
 def test_wrong_arithmetic_is_noticed(tmp_path: Path) -> None:

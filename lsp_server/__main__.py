@@ -165,6 +165,22 @@ def config(arguments: argparse.Namespace) -> int:
     return FOUND
 
 
+def mcp(arguments: argparse.Namespace) -> int:
+    """Serve a coding agent until it leaves."""
+    try:
+        from lsp_server import mcp as agents
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("lsp_server"):
+            raise
+        raise UsageError(
+            f'{(error.name or "").split(".")[0]} is missing. Run: pip install "meaning-ls[mcp]"'
+        ) from error
+    from lsp_server.settings import from_options
+
+    agents.serve(from_options(server_options(arguments)), arguments.dirs, _project_around(Path.cwd()))
+    return FOUND
+
+
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "serve": serve,
     "index": index_folder,
@@ -174,6 +190,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "why": why,
     "explain": explain,
     "config": config,
+    "mcp": mcp,
 }
 
 

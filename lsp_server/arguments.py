@@ -47,6 +47,11 @@ and "quoted words" that must appear literally. A terminal gets snippets, a pipe 
 to the current directory. --json gives one JSON object a line, with paths relative to DIR and lines counted from 1."""
 
 
+MCP = """\
+Serve a coding agent on standard input and output, with the tools find_code, similar_code and index_status. They see the
+folders DIR; without any, those that the client calls its roots; without those, the project around the current
+directory. Needs the extra mcp: pip install "meaning-ls[mcp]"."""
+
 CONFIG = """\
 Print the configuration that makes an editor start meaning-ls. It goes to standard output; where it belongs is said on
 standard error. With --command meaning-ls, the program is looked for on the PATH: for a configuration that is shared by
@@ -133,6 +138,10 @@ def make_parser() -> argparse.ArgumentParser:
     )
     explain.add_argument("query", metavar="QUERY")
     explain.add_argument("place", metavar="FILE:LINE", type=_place, help="a line of the symbol, counted from 1")
+
+    mcp = _command(commands, "mcp", "serve coding agents by the Model Context Protocol", [how], MCP)
+    mcp.add_argument("dirs", metavar="DIR", nargs="*", type=Path, help="the folders that may be asked about")
+    _add_index_exclude(mcp)
 
     config = _command(commands, "config", "print what an editor has to be told, with the installed path", [], CONFIG)
     config.add_argument("editor", metavar="EDITOR", choices=EDITORS, help=", ".join(EDITORS))

@@ -25,6 +25,7 @@ class Editor:
 
 
 EDITORS = {
+    "agents": Editor("agents.json", ".mcp.json of a project, or wherever your coding agent keeps its MCP servers"),
     "ale": Editor("ale.vim", "your vimrc, for Vim with ALE; then :ALESymbolSearch"),
     "coc": Editor("coc.json", "coc-settings.json (:CocConfig); then :CocList -I symbols"),
     "emacs": Editor("emacs.el", "your init file"),
@@ -34,6 +35,7 @@ EDITORS = {
     "sublime": Editor("sublime.json", "Preferences: LSP Settings; then LSP: Find Symbol in Workspace"),
     "vim-lsp": Editor("vim-lsp.vim", "your vimrc, for Vim with vim-lsp; then :LspWorkspaceSymbol"),
     "vscode": Editor("vscode.json", "settings.json; the extension finds the program by itself where it is on the PATH"),
+    "zed": Editor("zed.json", "settings.json, for Zed's agent; its editor takes language servers from extensions only"),
 }
 
 

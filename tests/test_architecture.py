@@ -40,6 +40,7 @@ HOMES = {
     "pygls": {"protocol", "jsonrpc", "announce", "session", "server"},
     "lsprotocol": {"protocol", "jsonrpc", "convert", "documents", "announce", "session", "server"},
     "cattrs": {"jsonrpc"},
+    "mcp": {"mcp"},
 }
 NETWORK = {"socket", "ssl", "http", "urllib.request", "ftplib", "smtplib", "requests", "httpx", "aiohttp"}
 
@@ -135,16 +136,22 @@ def test_no_module_does_two_jobs():
     assert not {module: lines for module, lines in long.items() if lines > 500}
 
 
-def required():
-    """Return the names of the packages that are required, as they are imported."""
+# Modules that only run where an extra is installed.
+EXTRAS = {"lsp_server.mcp": "mcp"}
+
+
+def required(extra=""):
+    """Return the names of the packages that are required, by an extra too, as they are imported."""
     project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return {re.match(r"[\w.-]+", line)[0].replace("-", "_").lower() for line in project["dependencies"]}
+    lines = project["dependencies"] + (project["optional-dependencies"][extra] if extra else [])
+    return {re.match(r"[\w.-]+", line)[0].replace("-", "_").lower() for line in lines}
 
 
 def test_imported_packages_are_required():
     """A package that comes with another one may leave with it; cattrs alone is lsprotocol's own converter."""
-    used = {name.split(".")[0] for names in IMPORTS.values() for name in names}
-    assert used - set(sys.stdlib_module_names) - {"lsp_server", "cattrs"} <= required()
+    for module, names in IMPORTS.items():
+        used = {name.split(".")[0] for name in names} - set(sys.stdlib_module_names) - {"lsp_server", "cattrs"}
+        assert used <= required(EXTRAS.get(module, "")), f"{module} imports what is not required"
 
 
 def test_grammars_are_required():

@@ -91,7 +91,7 @@ def make_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"meaning-ls {__version__}")
-    parser.set_defaults(unindexed=(), verbose=False)
+    parser.set_defaults(unindexed=(), verbose=False, cache_dir="")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands", parser_class=_Parser)
     how, shown, filters = _engine_options(), _output_options(), _filter_options()
 

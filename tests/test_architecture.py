@@ -22,7 +22,8 @@ ENGINE_ORDER = (
     *("errors", "threads", "memory", "cache", "log", "languages"),
     *("patterns", "disk", "ignore", "skips", "tree", "files"),
     *("lines", "comments", "macros", "syntax", "outline", "blocks", "symbols", "cells", "notebooks"),
-    *("text", "card", "tokens", "pooling", "graph", "static", "encoder", "database", "store", "commits"),
+    *("text", "card", "tokens", "pooling", "graph", "static", "encoder", "serving"),
+    *("database", "home", "vector_cache", "store", "commits"),
     *("vectors", "words", "places", "corpus", "names", "query", "search", "git", "hits"),
     *("reading", "update", "index"),
 )
@@ -33,8 +34,10 @@ HOMES = {
     "onnxruntime": {"engine.graph"},
     "tokenizers": {"engine.tokens"},
     "hnswlib": {"engine.vectors"},
-    "sqlite3": {"engine.database", "engine.store", "engine.commits", "engine.index"},
-    "filelock": {"engine.index"},
+    "sqlite3": {
+        *("engine.database", "engine.home", "engine.vector_cache", "engine.store", "engine.commits", "engine.index"),
+    },
+    "filelock": {"engine.home"},
     "platformdirs": {"engine.cache"},
     "urllib.parse": {"convert"},
     "pygls": {"protocol", "jsonrpc", "announce", "session", "server"},

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from lsp_server.engine.database import explain
 from lsp_server.engine.errors import StoreError
+from lsp_server.engine.files import Stamp
 from lsp_server.engine.store import Store, in_scope, path_bytes, path_text
 
 MODEL_SECONDS = 7 * 86_400.0  # for so long the vectors of a model stay that is no longer used, should it come back
@@ -44,12 +45,12 @@ class FileRecord:
     """One file as it was read. `symbols` is None when its content is what the store already holds."""
 
     path: str
-    size: int
-    mtime_ns: int
+    stamp: Stamp
     content_hash: bytes
     language: str
     note: str
     symbols: tuple[SymbolRecord, ...] | None
+    left_out: str = ""  # why nothing of it is indexed; it is looked at again when its stamp changes
 
 
 class StoreWriter(Store):
@@ -81,31 +82,52 @@ class StoreWriter(Store):
         before = self.pending_count()
         with self._commit() as generation:
             for record in records:
-                self._save_file(record, model, recipe, generation)
+                self._save_file(record, recipe, generation)
+                self._add_pending(record, model)
         return self.pending_count() - before
 
-    def _save_file(self, record: FileRecord, model: str, recipe: str, generation: int) -> None:
+    def add_pending(self, records: Sequence[FileRecord], model: str) -> int:
+        """Have the texts of these files embedded before the files are saved. Returns how many became pending."""
+        before = self.pending_count()
+        with self._commit():
+            for record in records:
+                self._add_pending(record, model)
+        return self.pending_count() - before
+
+    def not_embedded(self, record: FileRecord, model: str) -> set[bytes]:
+        """Return the hashes of those of a file's texts that `model` has not embedded."""
+        return {
+            symbol.text_hash
+            for symbol in record.symbols or ()
+            if not self._db.execute(
+                "SELECT 1 FROM vectors WHERE model = ? AND text_hash = ?", (model, symbol.text_hash)
+            ).fetchone()
+        }
+
+    def _save_file(self, record: FileRecord, recipe: str, generation: int) -> None:
         path = path_bytes(record.path)
         known = self._db.execute("SELECT id FROM files WHERE path = ?", (path,)).fetchone()
         if record.symbols is None:
             self._db.execute(
-                "UPDATE files SET size = ?, mtime_ns = ?, generation = ? WHERE path = ?",
-                (record.size, record.mtime_ns, generation, path),
+                "UPDATE files SET size = ?, mtime_ns = ?, ctime_ns = ?, generation = ? WHERE path = ?",
+                (*record.stamp, generation, path),
             )
             return
-        row = (record.size, record.mtime_ns, record.content_hash, record.language, record.note, recipe, generation)
+        row = (
+            *record.stamp, record.content_hash, record.language, record.note, record.left_out, recipe, generation,
+        )  # fmt: skip
         if known:
             file_id = known[0]
             self._delete_symbols(file_id, generation)
             self._db.execute(
-                "UPDATE files SET size = ?, mtime_ns = ?, content_hash = ?, language = ?, note = ?, recipe = ?, "
-                "generation = ? WHERE id = ?",
+                "UPDATE files SET size = ?, mtime_ns = ?, ctime_ns = ?, content_hash = ?, language = ?, note = ?, "
+                "left_out = ?, recipe = ?, generation = ? WHERE id = ?",
                 (*row, file_id),
             )
         else:
             file_id = self._db.execute(
-                "INSERT INTO files (size, mtime_ns, content_hash, language, note, recipe, generation, path) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO files (size, mtime_ns, ctime_ns, content_hash, language, note, left_out, recipe, "
+                "generation, path) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (*row, path),
             ).lastrowid
         # Ids start at the clock's microseconds: those of a store that was made anew are none that a reader still holds.
@@ -125,10 +147,12 @@ class StoreWriter(Store):
             "INSERT INTO words (rowid, name, doc, code) VALUES (?, ?, ?, ?)",
             ((first + i, s.name, s.doc, s.code) for i, s in enumerate(record.symbols)),
         )
+
+    def _add_pending(self, record: FileRecord, model: str) -> None:
         self._db.executemany(
             "INSERT OR IGNORE INTO pending (text_hash, text) SELECT ?1, ?2 "
             "WHERE NOT EXISTS (SELECT 1 FROM vectors WHERE model = ?3 AND text_hash = ?1)",
-            ((s.text_hash, s.text, model) for s in record.symbols),
+            ((s.text_hash, s.text, model) for s in record.symbols or ()),
         )
 
     def delete_files(self, paths: Iterable[str]) -> None:
@@ -157,7 +181,7 @@ class StoreWriter(Store):
             self._db.executemany("DELETE FROM pending WHERE text_hash = ?", ((row[0],) for row in vectors))
 
     def finish(self, skipped: dict[str, str], scope: frozenset[str], model: str, recipe: str) -> None:
-        """Note the end of a pass over `scope` (empty: everything): what was left out, when, by which model.
+        """Note the end of a pass over `scope` (empty: everything): what was left out, when, by which recipe.
 
         Forgets vectors and deletions that are of no use any more.
         """
@@ -169,11 +193,12 @@ class StoreWriter(Store):
                 "INSERT OR REPLACE INTO skipped VALUES (?, ?)",
                 ((path_bytes(path), reason) for path, reason in skipped.items()),
             )
-            now = time.time()
-            self._remember("last_update", str(now))
-            self._remember(f"used {model}", str(now))
+            now = str(time.time())
+            self._remember(f"used {model}", now)
             if not scope:
                 self._remember("complete", recipe)
+            if self.meta("complete"):
+                self._remember("last_update", now)
             self._forget(model, generation)
 
     def remember(self, key: str, value: str) -> None:

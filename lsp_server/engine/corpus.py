@@ -45,6 +45,7 @@ class View:
     """One state of the corpus; arrays are [n] over rows, dead rows included. Nothing in it changes any more."""
 
     generation: int
+    model: str  # fingerprint of the model that the vectors are of
     ids: Rows
     parents: Rows  # row of the enclosing symbol, -1 for none
     kinds: NDArray[np.uint8]  # position in KIND_NAMES
@@ -218,6 +219,7 @@ class Corpus:
         vector_ids = self._vectors.ids()
         return View(
             generation=self._generation,
+            model=self._model,
             ids=self._ids,
             parents=self._parents,
             kinds=self._kinds,

@@ -1,18 +1,19 @@
 """Database: the SQLite file of an index, its tables, and what to tell the user when it cannot be used."""
 
+import contextlib
 import os
 import sqlite3
 from pathlib import Path
 
-SCHEMA = 2  # another number on disk: the file is made anew
+SCHEMA = 3  # another number on disk: the file is made anew
 BUSY_SECONDS = 10.0  # how long a commit waits for another process's commit
 
 TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE files (
     id INTEGER PRIMARY KEY AUTOINCREMENT, path BLOB NOT NULL UNIQUE, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
-    content_hash BLOB NOT NULL, language TEXT NOT NULL, note TEXT NOT NULL, recipe TEXT NOT NULL,
-    generation INTEGER NOT NULL);
+    ctime_ns INTEGER NOT NULL, content_hash BLOB NOT NULL, language TEXT NOT NULL, note TEXT NOT NULL,
+    left_out TEXT NOT NULL, recipe TEXT NOT NULL, generation INTEGER NOT NULL);
 CREATE INDEX files_generation ON files (generation);
 CREATE TABLE symbols (
     id INTEGER PRIMARY KEY, file_id INTEGER NOT NULL, parent_id INTEGER NOT NULL,
@@ -48,11 +49,24 @@ def remove(path: Path) -> None:
         path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
+def clear_leftovers(path: Path) -> None:
+    """Remove what SQLite kept beside a file that somebody deleted: it would be replayed into the new one."""
+    for suffix in ("-wal", "-journal"):  # first this, then the file: nobody has just made both
+        beside = path.with_name(path.name + suffix)
+        if beside.exists() and not path.exists():
+            with contextlib.suppress(OSError):
+                remove(path)
+
+
 def open_database(path: Path) -> sqlite3.Connection:
     """Open the file, make its tables if it is new; where nothing can be written, it is read as it lies there.
 
     Raises sqlite3.DatabaseError on one that is damaged or not ours.
     """
+    clear_leftovers(path)
+    if not path.exists():
+        with contextlib.suppress(OSError):
+            path.touch(mode=0o600)  # SQLite gives the files beside it the same permissions
     try:
         return _open(str(path), uri=False)
     except sqlite3.OperationalError as error:

@@ -36,6 +36,14 @@ class Unreadable(FilesError):
     """A file that is not read; the text is the reason, as in `Walk.skipped`."""
 
 
+class Unreachable(Unreadable):
+    """A file that could not be read this time: it is gone, or the system refused it."""
+
+
+Stamp = tuple[int, int, int]
+"""Of a file: its size in bytes, mtime and ctime in nanoseconds."""
+
+
 @dataclass(frozen=True, slots=True)
 class FileEntry:
     """A file that the walk found worth reading. `path` is relative to the root, with '/'."""
@@ -43,6 +51,12 @@ class FileEntry:
     path: str
     size: int  # bytes
     mtime_ns: int
+    ctime_ns: int  # where the system has it, nobody can set it back: a restored time stamp does not hide a change
+
+    @property
+    def stamp(self) -> Stamp:
+        """What a change of the file changes."""
+        return self.size, self.mtime_ns, self.ctime_ns
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +69,7 @@ class SourceFile:
     content_hash: bytes  # blake2b, 16 bytes, of the bytes on disk
     size: int
     mtime_ns: int
+    ctime_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +199,7 @@ def read(root: Path, path: str, rules: Rules) -> SourceFile:
     if reason and not _is_wanted(root, steps, rules):
         raise Unreadable(reason)
     digest = blake2b(data, digest_size=16).digest()
-    return SourceFile(path, text, language, digest, len(data), status.st_mtime_ns)
+    return SourceFile(path, text, language, digest, len(data), status.st_mtime_ns, status.st_ctime_ns)
 
 
 def _walk_below(scan: _Scan, start: Folder) -> None:
@@ -279,7 +294,7 @@ def _take(scan: _Scan, parent: Folder, name: str, status: os.stat_result) -> Fol
     if reason:
         scan.skipped[path] = reason
     else:
-        scan.files.append(FileEntry(path, status.st_size, status.st_mtime_ns))
+        scan.files.append(FileEntry(path, status.st_size, status.st_mtime_ns, status.st_ctime_ns))
     return None
 
 
@@ -301,11 +316,11 @@ def _bytes(root: Path, steps: list[str], rules: Rules) -> tuple[bytes, os.stat_r
             raise Unreadable("a link that leads out of the folder")
         data, status = read_plain(str(folder / steps[-1]), rules.max_file_bytes + 1)
     except FileNotFoundError:
-        raise Unreadable(_GONE) from None
+        raise Unreachable(_GONE) from None
     except NotPlain as error:
         raise Unreadable(str(error)) from None
     except (OSError, ValueError) as error:
-        raise Unreadable(_no_access(error)) from None
+        raise Unreachable(_no_access(error)) from None
     if len(data) > rules.max_file_bytes:
         raise Unreadable(too_large(rules.max_file_bytes))
     return data, status

@@ -6,7 +6,6 @@ cache, nothing is written below the root. Knows no LSP, no terminal, no threads 
 """
 
 import contextlib
-import logging
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -14,30 +13,31 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-import filelock
 import numpy as np
 
 from lsp_server.engine import names
-from lsp_server.engine.cache import make_index_folder
+from lsp_server.engine.cache import size_of
 from lsp_server.engine.commits import StoreWriter
 from lsp_server.engine.corpus import Corpus, View
-from lsp_server.engine.database import explain, is_damage, remove
-from lsp_server.engine.encoder import Encoder, bundled_model, load_encoder, read_card
-from lsp_server.engine.errors import Busy, EngineError, StoreError
+from lsp_server.engine.database import explain, is_damage
+from lsp_server.engine.encoder import Encoder
+from lsp_server.engine.errors import EngineError, StoreError
 from lsp_server.engine.files import Rules, check_root, why
 from lsp_server.engine.git import changed_files
 from lsp_server.engine.hits import Answer, Hit, Status, make_hit
+from lsp_server.engine.home import Home
 from lsp_server.engine.memory import give_back
 from lsp_server.engine.query import Query, Question, parse
 from lsp_server.engine.reading import ReadingProcess, recipe
 from lsp_server.engine.search import Ranked, allowed_rows, list_recent, rank, rank_similar
+from lsp_server.engine.serving import Models
 from lsp_server.engine.store import Store
 from lsp_server.engine.threads import default_threads
-from lsp_server.engine.update import Pass, Plan, Progress, graph_path, plan_all, plan_paths
+from lsp_server.engine.update import Pass, Plan, Progress, plan_all, plan_paths
+from lsp_server.engine.vector_cache import VectorCache
 
 SKIPPED_ROWS = 100  # of the files that were left out, in a status
 
-_log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 
@@ -62,21 +62,11 @@ class Index:
         self.options = options or Options()
         self.root = check_root(root)
         self.rules = Rules(self.options.exclude, self.options.max_file_bytes)
-        self._encoder = encoder
-        self._own_encoder = encoder is None
-        self._encoder_lock = threading.Lock()
-        self._model_folder = model_folder(self.options.model) if encoder is None else Path()
-        if encoder is None:
-            card = read_card(self._model_folder)
-            self.model, self.fingerprint, dim = card.id, card.fingerprint(), card.dims
-        else:
-            self.model, self.fingerprint, dim = "custom", encoder.fingerprint, encoder.dim
-        self.folder = make_index_folder(self.root, self.options.cache_dir)
-        self.store_path = self.folder / "index.db"
-        # Not bound to a thread: a pass may be begun in one and closed in another.
-        self._lock = filelock.FileLock(self.folder / "lock", thread_local=False)
+        self._models = Models(self.options.model, encoder)
+        self.model, self.fingerprint = self._models.own.id, self._models.own.fingerprint
+        self.home = Home(self.root, self.options.cache_dir)
+        self.folder, self.store_path = self.home.folder, self.home.store
         self._reader: ReadingProcess | None = None
-        self._dim = dim
         self._questions = threading.Lock()  # the connection that fetches details serves one thread at a time
         self._open()
 
@@ -88,9 +78,9 @@ class Index:
         except sqlite3.Error as error:
             if not is_damage(error):
                 raise StoreError(explain(error, self.store_path)) from error
-            self._note_damage(error)
-        with self._writing():
-            self._remove_damaged()
+            self.home.note_damage(error)
+        with self.home.writing():
+            self.home.remove_damaged()
         self._connect()
 
     def _connect(self) -> None:
@@ -98,29 +88,14 @@ class Index:
             self._store = opened.enter_context(contextlib.closing(Store(self.store_path)))
             self._details = opened.enter_context(contextlib.closing(Store(self.store_path)))
             self._inode = self.store_path.stat().st_ino
-            self._corpus = Corpus(self._store, graph_path(self.store_path), self.fingerprint, self._dim)
+            self._corpus = self._make_corpus()
             self._status = self._make_status()
             opened.pop_all()
 
-    @property
-    def _damage(self) -> Path:
-        """The mark of a damaged store: whoever writes next makes it anew."""
-        return self.folder / "damaged"
-
-    def _note_damage(self, error: sqlite3.Error) -> None:
-        _log.warning("the index %s is damaged (%s) and is made anew", self.store_path, error)
-        with contextlib.suppress(OSError):
-            self._damage.touch()
-
-    def _remove_damaged(self) -> None:
-        """Remove the store; the lock must be held."""
-        try:
-            remove(self.store_path)
-            self._damage.unlink(missing_ok=True)
-        except OSError as error:  # Windows keeps a file that another process has open
-            raise StoreError(
-                f"{self.store_path} is damaged and in use. Close other editors on this folder, then try again."
-            ) from error
+    def _make_corpus(self) -> Corpus:
+        """Hold the vectors of our model, those of the former one until every text has a vector of ours."""
+        self._serving = self._models.serving(self._store.meta("model"))
+        return Corpus(self._store, self.home.graph, self._serving.fingerprint, self._serving.dims)
 
     def close(self) -> None:
         """Let go of files and processes."""
@@ -153,63 +128,45 @@ class Index:
         """Give back the memory that only passes need; the next pass takes a quarter of a second longer."""
         if self._reader is not None:
             self._reader.close()
-        if self._own_encoder:
-            with self._encoder_lock:
-                self._encoder = None
+        self._models.unload()
         give_back()
 
     def _pass(self, plan: Callable[[Store], Plan]) -> Iterator[Progress]:
-        with self._writing():
-            if self._damage.exists():
-                self._remove_damaged()
+        with self.home.writing():
+            if self.home.is_damaged:
+                self.home.remove_damaged()
             try:
                 yield from self._write(plan)
             except sqlite3.Error as error:
                 if not is_damage(error):
                     raise StoreError(explain(error, self.store_path)) from error
-                self._note_damage(error)
-                self._remove_damaged()
+                self.home.note_damage(error)
+                self.home.remove_damaged()
                 yield from self._write(lambda store: plan_all(self.root, self.rules, store, self._recipe(), ()))
 
-    def _write(self, plan: Callable[[Store], Plan]) -> Iterator[Progress]:
-        store = StoreWriter(self.store_path)  # a damaged one raises, and is made anew by the caller
-        try:
+    def _write(self, make_plan: Callable[[Store], Plan]) -> Iterator[Progress]:
+        with contextlib.ExitStack() as opened:
+            store = opened.enter_context(contextlib.closing(StoreWriter(self.store_path)))  # a damaged one raises
+            cache = opened.enter_context(contextlib.closing(VectorCache(self.home.cache / "vectors.db")))
             yield Progress("scan", generation=store.generation())
             if self._reader is None:
                 self._reader = ReadingProcess(self.root, self.rules)
             threads = self.options.threads or default_threads()
-            run = Pass(store, self._reader, self.encoder, self.fingerprint, self._recipe(), threads)
-            yield from run.run(plan(store))
-        finally:
-            store.close()
+            plan = make_plan(store)
+            run = Pass(store, self._reader, self.encoder, cache, self.fingerprint, self._recipe(), threads)
+            yield from run.run(plan)
+            if not plan.scope and store.meta("model") != (note := self._models.own.note()):
+                store.remember("model", note)
 
     def _recipe(self) -> str:
         """Return what decides how files are taken apart and described; files read by another one are read again."""
         return f"{recipe()}-{self.fingerprint}"
 
-    @contextlib.contextmanager
-    def _writing(self) -> Iterator[None]:
-        try:
-            self._lock.acquire(timeout=0)
-        except filelock.Timeout:
-            raise Busy(f"Another process is indexing {self.root}. Its results can be searched meanwhile.") from None
-        except OSError as error:
-            raise StoreError(
-                f"{self.folder} cannot be written ({error}). Choose another place with --cache-dir."
-            ) from error
-        try:
-            yield
-        finally:
-            self._lock.release()
-
     # ---- reading
 
     def encoder(self) -> Encoder:
         """Return the model, loaded on first use (0.2 s). Raises ModelError."""
-        with self._encoder_lock:
-            if self._encoder is None:
-                self._encoder = load_encoder(self._model_folder)
-            return self._encoder
+        return self._models.encoder(self._models.own)
 
     def catch_up(self) -> bool:
         """Read what any process committed since the last call; True if something changed.
@@ -217,25 +174,29 @@ class Index:
         A damaged store is emptied here if nobody writes it. Raises StoreError when it cannot be read now.
         """
         try:
-            if self._damage.exists():
+            if self.home.is_damaged:
                 changed = self._make_anew()
             elif not self.store_path.exists() or self.store_path.stat().st_ino != self._inode:  # somebody made it anew
                 changed = self._reopen()
             elif changed := self._corpus.catch_up():
+                if self._serving != self._models.serving(self._store.meta("model")):
+                    corpus = self._make_corpus()
+                    corpus.catch_up()
+                    self._corpus = corpus
                 self._status = self._make_status()
         except sqlite3.Error as error:
             if not is_damage(error):
                 raise StoreError(explain(error, self.store_path)) from error
-            self._note_damage(error)
+            self.home.note_damage(error)
             changed = self._make_anew()
         return changed
 
     def _make_anew(self) -> bool:
         with self._questions:
-            with self._writing():
+            with self.home.writing():
                 self._store.close()
                 self._details.close()
-                self._remove_damaged()
+                self.home.remove_damaged()
             self._open()
         return True
 
@@ -257,7 +218,9 @@ class Index:
         """Return the rows that `search` shows, with what placed them."""
         view = view or self._corpus.view
         question = parse(query)
-        vector = self.encoder().encode_query(question.words) if view.embedded and question.words else None
+        vector: np.ndarray | None = None
+        if view.embedded and question.words:
+            vector = self._models.encoder(self._models.by_fingerprint(view.model)).encode_query(question.words)
         return self._rank(view, question, vector)
 
     def search_words(self, query: Query) -> Answer:
@@ -344,7 +307,9 @@ class Index:
             return f"{path} is left out: {reason}."
         if known is None:
             return f"{path} is not indexed yet. Run: meaning-ls index"
-        count, note = known
+        count, note, reason = known
+        if reason:
+            return f"{path} is left out: {reason}."
         return f"{path} is indexed with {count} symbols{f' ({note})' if note else ''}."
 
     def status(self) -> Status:
@@ -360,7 +325,7 @@ class Index:
             except sqlite3.Error as error:
                 if not is_damage(error):
                     raise StoreError(explain(error, self.store_path)) from error
-                self._note_damage(error)
+                self.home.note_damage(error)
                 raise StoreError(f"{self.store_path} is damaged. It is made anew by: meaning-ls index") from error
 
     def _row_at(self, view: View, path: str, start_line: int, end_line: int) -> int | None:
@@ -399,7 +364,9 @@ class Index:
         symbols = int(view.alive.sum())
         files = len(np.unique(view.files[view.alive]))
         message = ""
-        if last_update and not files:
+        if self._serving != self._models.own:
+            message = f"Moving to the model {self.model}; until that is done, answers come from {self._serving.id}."
+        elif last_update and not files:
             message = "No file is indexed: " + (
                 f"{skipped[0][0]}: {skipped[0][1]}." if skipped else "the folder holds none."
             )
@@ -410,9 +377,9 @@ class Index:
             files_total=files,
             symbols=symbols,
             embedded=view.embedded,
-            model=self.model if view.embedded else "",
+            model=self._serving.id if view.embedded else "",
             message=message,
-            bytes=sum(path.stat().st_size for path in self.folder.iterdir() if path.is_file()),
+            bytes=size_of(self.folder),
             last_update=last_update,
             skipped=skipped,
             skipped_total=skipped_total,
@@ -433,16 +400,3 @@ def _inside(view: View, row: int) -> list[int]:
         level = np.flatnonzero(np.isin(view.parents, level) & view.alive).tolist()
         found += level
     return found
-
-
-def model_folder(model: str) -> Path:
-    """Return the folder of the model that a setting names. Raises EngineError when there is none."""
-    if model in ("auto", bundled_model().name):
-        return bundled_model()
-    folder = Path(model).expanduser()
-    if folder.is_dir():
-        return folder.resolve()
-    raise EngineError(
-        f"There is no model {model!r}: give 'auto', '{bundled_model().name}', or a folder with model.onnx, "
-        "tokenizer.json and model.toml."
-    )

@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -21,7 +22,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from lsp_server.engine.commits import FileRecord, SymbolRecord
-from lsp_server.engine.files import Rules, Unreadable, read
+from lsp_server.engine.files import Rules, Stamp, Unreachable, Unreadable, read
 from lsp_server.engine.log import child_log
 from lsp_server.engine.notebooks import extract_notebook
 from lsp_server.engine.symbols import Symbol, extract
@@ -29,6 +30,8 @@ from lsp_server.engine.text import RECIPE, bag_of_words, describe, squeeze, text
 
 CHUNK_FILES = 16  # files sent to the child at a time: small enough to show progress, large enough to cost nothing
 FILE_SECONDS = 20.0  # per file; extraction stops itself long before, this is for a grammar that hangs
+RACY_NS = 2_500_000_000  # FAT keeps time stamps of two seconds, others of less
+NO_TIME = -1  # a ctime that no file has: the next look at the time stamps reads the file
 PREVIEW_CHARS = 200
 DETAIL_CHARS = 200
 
@@ -37,15 +40,16 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A file to read; `content_hash` is the one in the store, b"" when it must be read in any case."""
+    """A file to read, as the walk found it; `content_hash` is the one in the store, b"" to read it in any case."""
 
     path: str
+    stamp: Stamp
     content_hash: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """A file that is left out, and why."""
+    """A file that could not be read this time, and why."""
 
     path: str
     reason: str
@@ -62,18 +66,27 @@ def recipe() -> str:
 
 def read_record(root: Path, rules: Rules, wanted: Wanted) -> FileRecord | Left:
     """Read and take apart one file. Never raises on what the file holds."""
+    now = time.time_ns()
     try:
         source = read(root, wanted.path, rules)
-    except Unreadable as error:
+    except Unreachable as error:
         return Left(wanted.path, str(error))
-    record = FileRecord(
-        source.path, source.size, source.mtime_ns, source.content_hash, source.language, note="", symbols=None
-    )
+    except Unreadable as error:
+        return left_out(wanted, str(error))
+    # A file this young may change again within its time stamps; git calls such an entry racy, and checks it once more.
+    racy = abs(now - max(source.mtime_ns, source.ctime_ns)) < RACY_NS
+    stamp = (source.size, source.mtime_ns, NO_TIME if racy else source.ctime_ns)
+    record = FileRecord(source.path, stamp, source.content_hash, source.language, note="", symbols=None)
     if source.content_hash == wanted.content_hash:
         return record
     extraction = extract_notebook(source) if source.language == "jupyter" else extract(source)
     records = tuple(_symbol_record(symbol, source.path) for symbol in extraction.symbols)
     return replace(record, note=extraction.note, symbols=records)
+
+
+def left_out(wanted: Wanted, reason: str) -> FileRecord:
+    """Return the record of a file of which nothing is indexed until it changes."""
+    return FileRecord(wanted.path, wanted.stamp, b"", "", note="", symbols=(), left_out=reason)
 
 
 def _symbol_record(symbol: Symbol, path: str) -> SymbolRecord:
@@ -140,7 +153,7 @@ class ReadingProcess:
                     return
                 if alone is None:
                     _log.warning("left out %r: its parser crashed or hung", one.path)
-                yield from alone if alone is not None else [Left(one.path, "its parser crashed or hung")]
+                yield from alone if alone is not None else [left_out(one, "its parser crashed or hung")]
 
     def stop(self) -> None:
         """Make a `records` that runs in another thread end at once."""
@@ -211,4 +224,4 @@ def _read_safely(root: Path, rules: Rules, wanted: Wanted) -> FileRecord | Left:
         return read_record(root, rules, wanted)
     except Exception as error:  # noqa: BLE001 - the per-file step: whatever a file does, the others go on
         _log.exception("reading %r failed", wanted.path)
-        return Left(wanted.path, f"reading it failed ({type(error).__name__})")
+        return left_out(wanted, f"reading it failed ({type(error).__name__})")

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from lsp_server.engine.database import explain, is_damage, open_database
 from lsp_server.engine.errors import StoreError
+from lsp_server.engine.files import Stamp
 
 PENDING_PAGE = 256  # texts read at a time while embedding
 
@@ -26,8 +27,14 @@ class KnownFile:
     id: int
     size: int
     mtime_ns: int
+    ctime_ns: int
     content_hash: bytes
     recipe: str
+
+    @property
+    def stamp(self) -> Stamp:
+        """What a change of the file changes."""
+        return self.size, self.mtime_ns, self.ctime_ns
 
 
 class SymbolRow(NamedTuple):
@@ -103,7 +110,7 @@ class Store:
 
     def known_files(self) -> dict[str, KnownFile]:
         """Return every stored file by its path."""
-        rows = self._db.execute("SELECT path, id, size, mtime_ns, content_hash, recipe FROM files")
+        rows = self._db.execute("SELECT path, id, size, mtime_ns, ctime_ns, content_hash, recipe FROM files")
         return {path_text(row[0]): KnownFile(*row[1:]) for row in rows}
 
     def files_since(self, generation: int) -> list[tuple[int, str, str, int]]:
@@ -185,30 +192,28 @@ class Store:
             )
         return {row[0] for row in rows}
 
-    def file_note(self, path: str) -> tuple[int, str] | None:
-        """Return (number of symbols, note) of a stored file, None when it is not stored."""
-        row = self._db.execute(
-            "SELECT (SELECT count(*) FROM symbols s WHERE s.file_id = f.id), f.note FROM files f WHERE f.path = ?",
+    def file_note(self, path: str) -> tuple[int, str, str] | None:
+        """Return (number of symbols, note, why it is left out) of a stored file, None when it is not stored."""
+        row: tuple[int, str, str] | None = self._db.execute(
+            "SELECT (SELECT count(*) FROM symbols s WHERE s.file_id = f.id), f.note, f.left_out FROM files f "
+            "WHERE f.path = ?",
             (path_bytes(path),),
         ).fetchone()
-        return (row[0], row[1]) if row else None
+        return row
+
+    def has_content(self, path: str, content_hash: bytes) -> bool:
+        """Return whether a file is stored with this content."""
+        found = self._db.execute(
+            "SELECT 1 FROM files WHERE path = ? AND content_hash = ?", (path_bytes(path), content_hash)
+        )
+        return found.fetchone() is not None
 
     def skipped(self, limit: int) -> tuple[int, tuple[tuple[str, str], ...]]:
         """Return how many files and folders were left out, and the first `limit` with their reasons."""
-        total = self._db.execute("SELECT count(*) FROM skipped").fetchone()[0]
-        rows = self._db.execute("SELECT path, reason FROM skipped ORDER BY path LIMIT ?", (limit,))
+        every = "SELECT path, reason FROM skipped UNION SELECT path, left_out FROM files WHERE left_out != ''"
+        total = self._db.execute(f"SELECT count(*) FROM ({every})").fetchone()[0]
+        rows = self._db.execute(f"{every} ORDER BY path LIMIT ?", (limit,))
         return int(total), tuple((path_text(path), reason) for path, reason in rows)
-
-    def counts(self, model: str) -> tuple[int, int, int]:
-        """Return the numbers of files, symbols, and symbols whose text `model` has embedded."""
-        files = self._db.execute("SELECT count(*) FROM files").fetchone()[0]
-        symbols = self._db.execute("SELECT count(*) FROM symbols").fetchone()[0]
-        waiting = self._db.execute(
-            "SELECT count(*) FROM symbols s WHERE NOT EXISTS "
-            "(SELECT 1 FROM vectors v WHERE v.model = ? AND v.text_hash = s.text_hash)",
-            (model,),
-        ).fetchone()[0]
-        return int(files), int(symbols), int(symbols - waiting)
 
     def pending_count(self) -> int:
         """Return how many texts wait to be embedded."""

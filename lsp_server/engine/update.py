@@ -10,6 +10,7 @@ import logging
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -23,6 +24,7 @@ from lsp_server.engine.errors import EngineError
 from lsp_server.engine.files import FileEntry, Rules, Walk, walk, walk_paths
 from lsp_server.engine.reading import Left, ReadingProcess, Wanted
 from lsp_server.engine.store import KnownFile, Store, in_scope
+from lsp_server.engine.vector_cache import VectorCache
 from lsp_server.engine.vectors import (
     GRAPH_MINIMUM,
     GRAPH_TAIL,
@@ -33,9 +35,11 @@ from lsp_server.engine.vectors import (
     quantise,
 )
 
+AHEAD = 128  # texts that the encoders have before them: half a second of work
+MANY = 1_000  # vectors or events that are dealt with at once
 COMMIT_SECONDS = 0.25  # between commits: what is found appears at this pace
 RECENT = 200  # files changed last that are read before the others
-RACY_NS = 2_000_000_000  # a file this young at the last pass may have changed again within its time stamp
+HELD_SYMBOLS = 4_000  # of files that wait for their vectors while an index moves to another model or recipe
 IGNORE_FILES = (".gitignore", ".ignore", ".meaningignore")
 
 _log = logging.getLogger(__name__)
@@ -68,8 +72,7 @@ def plan_all(root: Path, rules: Rules, store: Store, recipe: str, first: Sequenc
     """Compare the whole root with the store; `first` are read first, then what changed last, then by folder."""
     known = store.known_files()
     found = walk(root, rules)
-    last_pass = int(float(store.meta("last_update") or 0) * 1e9)
-    changed = [entry for entry in found.files if _is_changed(entry, known.get(entry.path), recipe, last_pass)]
+    changed = [entry for entry in found.files if _is_changed(entry, known.get(entry.path), recipe)]
     recent = {entry.path for entry in sorted(changed, key=lambda entry: -entry.mtime_ns)[:RECENT]}
     places = {path: place for place, path in enumerate(first)}
 
@@ -84,37 +87,28 @@ def plan_all(root: Path, rules: Rules, store: Store, recipe: str, first: Sequenc
 def plan_paths(root: Path, rules: Rules, store: Store, recipe: str, paths: Sequence[str]) -> Plan:
     """Compare some files or folders of the root with the store.
 
-    A changed ignore file means the whole root, and so does a store in which the root never was complete.
+    A changed ignore file means the whole root.
     """
     scope = frozenset(path.strip("/") for path in paths)
-    if (
-        store.meta("complete") != recipe
-        or "" in scope
-        or "." in scope
-        or any(path.rpartition("/")[2] in IGNORE_FILES for path in scope)
-    ):
+    if "" in scope or "." in scope or any(path.rpartition("/")[2] in IGNORE_FILES for path in scope):
         return plan_all(root, rules, store, recipe, paths)
     known = {path: file for path, file in store.known_files().items() if in_scope(path, scope)}
     found = walk_paths(root, scope, rules)
     # A file that is named was reported as changed: its content decides, whatever its time stamp says.
-    changed = [e for e in found.files if e.path in scope or _is_changed(e, known.get(e.path), recipe, last_pass=0)]
+    changed = [e for e in found.files if e.path in scope or _is_changed(e, known.get(e.path), recipe)]
     return _plan(changed, found, known, recipe, scope)
 
 
 def _plan(
     changed: Sequence[FileEntry], found: Walk, known: dict[str, KnownFile], recipe: str, scope: frozenset[str]
 ) -> Plan:
-    wanted = tuple(Wanted(entry.path, _known_hash(known.get(entry.path), recipe)) for entry in changed)
+    wanted = tuple(Wanted(entry.path, entry.stamp, _known_hash(known.get(entry.path), recipe)) for entry in changed)
     present = {entry.path for entry in found.files}
     return Plan(wanted, tuple(path for path in known if path not in present), dict(found.skipped), scope)
 
 
-def _is_changed(entry: FileEntry, known: KnownFile | None, recipe: str, last_pass: int) -> bool:
-    return (
-        known is None
-        or (known.size, known.mtime_ns, known.recipe) != (entry.size, entry.mtime_ns, recipe)
-        or entry.mtime_ns > last_pass - RACY_NS > 0
-    )
+def _is_changed(entry: FileEntry, known: KnownFile | None, recipe: str) -> bool:
+    return known is None or known.stamp != entry.stamp or known.recipe != recipe
 
 
 def _known_hash(known: KnownFile | None, recipe: str) -> bytes:
@@ -129,6 +123,7 @@ class Pass:
         store: StoreWriter,
         reader: ReadingProcess,
         encoder: Callable[[], Encoder],
+        cache: VectorCache,
         model: str,
         recipe: str,
         threads: int,
@@ -136,14 +131,20 @@ class Pass:
         self._store = store
         self._reader = reader
         self._make_encoder = encoder
+        self._cache = cache
         self._model = model
         self._recipe = recipe
         self._threads = threads
         self._events: queue.Queue[_Event] = queue.Queue(maxsize=64)
         self._texts: queue.SimpleQueue[tuple[bytes, str] | None] = queue.SimpleQueue()
         self._stop = threading.Event()
+        # While an index moves to another model or recipe, what is known of a file stays until the new is embedded.
+        self._holds = store.meta("complete") not in ("", recipe)
+        self._held: deque[FileRecord] = deque()
+        self._held_symbols = 0
         self._records: list[FileRecord] = []
-        self._vectors: list[tuple[bytes, bytes]] = []
+        self._vectors: list[tuple[bytes, bytes]] = []  # to be committed
+        self._embedded: list[tuple[bytes, bytes]] = []  # those of them that the cache does not have
         self._left: dict[str, str] = {}
         self._fed = 0  # position of the last pending text given to the encoders
         self._asked = 0
@@ -179,13 +180,10 @@ class Pass:
         """Commit what the threads bring, until all is read and embedded or there is trouble with the model."""
         last = 0.0
         while self._reading or (self._trouble is None and self.texts_done < self.texts_total):
-            if len(self._running) == 1 and self.texts_total:
-                for _ in range(self._threads):
-                    self._start(self._encode)
             was_reading = self._reading
             path = self._take()
             all_in = (was_reading and not self._reading) or self.texts_done + len(self._vectors) == self.texts_total
-            if all_in or time.monotonic() - last >= COMMIT_SECONDS:
+            if all_in or len(self._vectors) >= MANY or time.monotonic() - last >= COMMIT_SECONDS:
                 self._commit()
                 last = time.monotonic()
                 yield self._progress("read" if self._reading else "embed", path)
@@ -217,8 +215,9 @@ class Pass:
         So the loop turns a few times a second, not once a text.
         """
         path = ""
+        patience = 0.0 if len(self._vectors) >= MANY else COMMIT_SECONDS
         with contextlib.suppress(queue.Empty):
-            for event in [self._events.get(timeout=COMMIT_SECONDS), *islice(_drain(self._events), 1_000)]:
+            for event in [self._events.get(patience > 0, patience or None), *islice(_drain(self._events), MANY)]:
                 match event:
                     case FileRecord():
                         self._records.append(event)
@@ -228,6 +227,7 @@ class Pass:
                         self.files_done += 1
                     case (text_hash, data):
                         self._vectors.append((text_hash, data))
+                        self._embedded.append((text_hash, data))
                     case Exception():
                         self._trouble = self._trouble or event
                     case None:
@@ -240,6 +240,8 @@ class Pass:
             for record in self._reader.records(wanted):
                 if not self._put(record):
                     return
+                while self._held_symbols > HELD_SYMBOLS and not self._stop.wait(COMMIT_SECONDS):
+                    pass
         except Exception as error:  # noqa: BLE001 - the end of a background task: the pass raises it
             self._put(error)
         self._put(None)
@@ -267,35 +269,67 @@ class Pass:
     def _commit(self) -> None:
         records, self._records = self._records, []
         vectors, self._vectors = self._vectors, []
+        embedded, self._embedded = self._embedded, []
+        self.files_done += len(records)
+        if self._holds:
+            records = self._hold(records)
         if records:
             self.texts_total += self._store.save_files(records, self._model, self._recipe)
-            self.files_done += len(records)
         if vectors:
             self._store.save_vectors(self._model, vectors)
             self.texts_done += len(vectors)
+            self._cache.put(self._model, embedded)
+        ready = []
+        while self._held and not self._store.not_embedded(self._held[0], self._model):
+            ready.append(self._held.popleft())
+            self._held_symbols -= len(ready[-1].symbols or ())
+        if ready:
+            self._store.save_files(ready, self._model, self._recipe)
+
+    def _hold(self, records: Sequence[FileRecord]) -> list[FileRecord]:
+        """Keep back files whose content is what the store knows; gives the others."""
+        known = [bool(one.symbols) and self._store.has_content(one.path, one.content_hash) for one in records]
+        kept = [record for record, is_known in zip(records, known, strict=True) if is_known]
+        if kept:
+            self._held.extend(kept)
+            self._held_symbols += sum(len(record.symbols or ()) for record in kept)
+            self.texts_total += self._store.add_pending(kept, self._model)
+        return [record for record, is_known in zip(records, known, strict=True) if not is_known]
 
     def _feed(self) -> None:
-        """Give the encoders the next texts before they run dry."""
-        if self._asked - self.texts_done - len(self._vectors) > 128:
-            return
-        for position, text_hash, text in self._store.pending_after(self._fed):
-            self._fed = position
-            self._asked += 1
-            self._texts.put((text_hash, text))
+        """Give the encoders the next texts before they run dry; what the cache has needs no encoder."""
+        while self._asked - self.texts_done - len(self._vectors) <= AHEAD and len(self._vectors) < MANY:
+            page = self._store.pending_after(self._fed)
+            if not page:
+                return
+            known = self._cache.get(self._model, [text_hash for _, text_hash, _ in page])
+            for position, text_hash, text in page:
+                self._fed = position
+                self._asked += 1
+                if text_hash in known:
+                    self._vectors.append((text_hash, known[text_hash]))
+                    continue
+                if len(self._running) == 1:
+                    for _ in range(self._threads):
+                        self._start(self._encode)
+                self._texts.put((text_hash, text))
 
     def _finish(self, plan: Plan) -> None:
         known = self._store.known_files()
         gone = [path for path in self._left if path in known]
         if gone:
             self._store.delete_files(gone)
-        self._store.finish(plan.skipped | self._left, plan.scope, self._model, self._recipe)
+        # Files that are still held back keep what was known of them: there is no end of moving yet.
+        recipe = self._store.meta("complete") if self._held else self._recipe
+        self._store.finish(plan.skipped | self._left, plan.scope, self._model, recipe)
+        self._cache.trim()
 
     def _build_graph(self, plan: Plan) -> Iterator[Progress]:
         """Bring the graph up to date when too much has changed since; after a few files that is not looked at."""
         newest, checked = self._store.newest_vector(), int(self._store.meta("graph_checked") or 0)
         if newest - checked < (GRAPH_TAIL // 2 if plan.scope else 1) and (plan.scope or not plan.deleted):
             return
-        path = graph_path(self._store.path)
+        path = self._store.path.with_name("graph.hnsw")
         table: VectorTable | None = None
         vectors = list(self._store.vectors_in_use(self._model))
         if len(vectors) >= GRAPH_MINIMUM:
@@ -317,11 +351,6 @@ class Pass:
 
 
 _Event = FileRecord | Left | tuple[bytes, bytes] | Exception | None
-
-
-def graph_path(store_path: Path) -> Path:
-    """Return where the graph of a store lies."""
-    return store_path.with_name("graph.hnsw")
 
 
 def _drain(events: "queue.Queue[_Event]") -> Iterator["_Event"]:

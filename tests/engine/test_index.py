@@ -455,14 +455,18 @@ def test_an_index_works_on_after_a_rest(make_index: MakeIndex) -> None:
     assert names(index, "feed whale")[0] == "feed_whale"
 
 
-def test_a_first_look_at_one_file_looks_at_all(make_index: MakeIndex) -> None:
+def test_an_index_is_not_complete_before_all_was_looked_at(make_index: MakeIndex) -> None:
     index = make_index(SHOP)
     shutil.rmtree(index.folder)
     index.folder.mkdir()
     index.catch_up()
     drain(index.update_paths(["shop/price.py"]))
     index.catch_up()
-    assert index.status().files_total == 6
+    status = index.status()
+    assert (status.state, status.last_update, status.files_total) == ("starting", 0, 1)
+    drain(index.refresh())
+    status = index.status()
+    assert (status.state, status.last_update > 0, status.files_total) == ("ready", True, 6)
 
 
 def test_copies_and_declarations_stand_aside(make_index: MakeIndex) -> None:

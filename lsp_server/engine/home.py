@@ -1,0 +1,142 @@
+"""Home: the folder of one root's index in the user's cache, and who may write there.
+
+Takes a root, gives the paths of everything that is kept for it. One process writes at a time: the holder of a lock that
+the system releases when the process dies, whatever kills it. Small files beside tell the others what they must know:
+that the index is damaged, that indexing is paused, who writes. All of it is readable by its owner alone.
+"""
+
+import contextlib
+import json
+import logging
+import os
+import sqlite3
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import filelock
+import psutil
+
+from lsp_server.engine.cache import cache_home, make_index_folder
+from lsp_server.engine.database import remove
+from lsp_server.engine.errors import Busy, StoreError
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """The process that writes an index."""
+
+    pid: int
+    since: float  # seconds since the epoch
+    program: str
+
+
+class Home:
+    """Where the index of a root lies. Raises StoreError when the folder cannot be made."""
+
+    def __init__(self, root: Path, cache_dir: str) -> None:
+        self.root = root
+        self.cache = cache_home(cache_dir)
+        self.folder = make_index_folder(root, cache_dir)
+        self.store = self.folder / "index.db"
+        self.graph = self.folder / "graph.hnsw"
+        self._damage = self.folder / "damaged"
+        self._pause = self.folder / "paused"
+        self._writer = self.folder / "writer.json"
+        # Not bound to a thread: a pass may be begun in one and closed in another.
+        self._lock = filelock.FileLock(self.folder / "lock", thread_local=False, mode=0o600)
+
+    # ---- who writes
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Be the one that writes. Raises Busy when another process does, StoreError when nothing can be written."""
+        try:
+            self._lock.acquire(timeout=0)
+        except filelock.Timeout:
+            raise Busy(f"Another process is indexing {self.root}. Its results can be searched meanwhile.") from None
+        except OSError as error:
+            raise StoreError(
+                f"{self.folder} cannot be written ({error}). Choose another place with --cache-dir."
+            ) from error
+        try:
+            self._sign()
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                self._writer.unlink(missing_ok=True)
+            self._lock.release()
+
+    def _sign(self) -> None:
+        """Write down who we are, for those who wonder; a full disk must not keep anybody from reading on."""
+        sign = {"pid": os.getpid(), "since": time.time(), "program": Path(sys.argv[0] or "python").name}
+        with contextlib.suppress(OSError):
+            self._writer.write_text(json.dumps(sign), "utf-8")
+
+    def writer(self) -> Writer | None:
+        """Return the process that writes now, None when there is none."""
+        try:
+            sign = json.loads(self._writer.read_text("utf-8"))
+            writer = Writer(int(sign["pid"]), float(sign["since"]), str(sign["program"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        return writer if psutil.pid_exists(writer.pid) else None
+
+    # ---- what everybody must know
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether somebody found the store damaged: whoever writes next makes it anew."""
+        return self._damage.exists()
+
+    def note_damage(self, error: sqlite3.Error) -> None:
+        """Have the store made anew by whoever writes next."""
+        _log.warning("the index %s is damaged (%s) and is made anew", self.store, error)
+        with contextlib.suppress(OSError):
+            self._damage.touch(mode=0o600)
+
+    def remove_damaged(self) -> None:
+        """Remove the store; the lock must be held. Raises StoreError."""
+        try:
+            remove(self.store)
+            self._damage.unlink(missing_ok=True)
+        except OSError as error:  # Windows keeps a file that another process has open
+            raise StoreError(
+                f"{self.store} is damaged and in use. Close other editors on this folder, then try again."
+            ) from error
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether the user has paused indexing, here or in another editor, in this run or an earlier one."""
+        return self._pause.exists()
+
+    def pause(self) -> None:
+        """Have nobody index until `resume`. Raises StoreError."""
+        try:
+            self._pause.touch(mode=0o600)
+        except OSError as error:
+            raise StoreError(f"{self._pause} cannot be written ({error.strerror}).") from error
+
+    def resume(self) -> None:
+        """Let indexing go on. Raises StoreError."""
+        try:
+            self._pause.unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreError(f"{self._pause} cannot be removed ({error.strerror}).") from error
+
+    def stamp(self) -> tuple[int, ...]:
+        """Return numbers that change when anybody commits, pauses or resumes: a few microseconds, no SQL."""
+        paths = (self.store, self.store.with_name(self.store.name + "-wal"), self._pause, self._damage)
+        return (*(number for path in paths for number in _stat(path)), *_stat(self.graph.with_suffix(".json")))
+
+
+def _stat(path: Path) -> tuple[int, int]:
+    try:
+        status = path.stat()
+    except OSError:
+        return 0, 0
+    return status.st_mtime_ns, status.st_size

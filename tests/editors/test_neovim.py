@@ -1,71 +1,65 @@
-"""Neovim, headless and real, with the real server and the real model: asks, and jumps to the right line."""
+"""Neovim, headless and real, with the real server and the real model: asks, jumps, edits, asks again, and quits.
+
+Without the plugin: what its own client does with the server. test_neovim_plugin.py has the plugin.
+"""
 
 import json
-import os
-import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-CHECKOUT = Path(__file__).parent.parent.parent
-SECONDS = 60  # for all of it; a busy machine needs ten
-QUESTION = "write an e-mail that confirms what was bought"
-MAIL = '''\
-"""Mail \N{PARTY POPPER}."""
+from .conftest import ADDED, CHECKOUT, MAIL, NAME, QUESTION, SECOND_QUESTION, SECONDS, find_editor, newer_editor
+
+PLUGIN = CHECKOUT / "editors" / "nvim"
+DRIVERS = Path(__file__).parent / "neovim"
+VERSIONS = ["installed", pytest.param("newer", marks=pytest.mark.newer)]
 
 
-def open_connection(host):
-    """Connect to the mail server."""
-    return connect(host, 25)
-
-
-def send_receipt(customer, order):  # \N{PARTY POPPER}
-    """Tell a customer by e-mail that the purchase is confirmed."""
-    open_connection("localhost").send(customer.address, order.text)
-'''
-
-
-@pytest.fixture(scope="module")
-def neovim():
-    """The editor; where it is missing the test is skipped, but fails on CI if it could have been installed."""
-    found = shutil.which("nvim")
-    if found:
-        return found
-    installable = shutil.which("apt-get") and hasattr(os, "geteuid") and os.geteuid() == 0
-    reason = "Neovim is not installed, so no editor was driven. On Debian: apt-get install neovim"
-    if installable and os.environ.get("CI") == "true":
-        pytest.fail(f"{reason} (`make test` does it)")
-    pytest.skip(reason)
-
-
-@pytest.fixture(scope="module")
-def seen(neovim, tmp_path_factory):
-    """What happened in the editor."""
-    folder = tmp_path_factory.mktemp("neovim")
-    root = folder / "project"
-    (root / "src").mkdir(parents=True)
-    (root / "src" / "mail.py").write_text(MAIL, encoding="utf-8")
-    (root / "src" / "prices.py").write_text("def gross(net, rate):\n    return net * (1 + rate)\n", encoding="utf-8")
+def drive(household, neovim, driver, *options):
+    """Run a driver in Neovim; return what it saw, what it left behind, and what it wrote to its terminal."""
     facts = {
-        "root": str(root),
-        "file": str(root / "src" / "prices.py"),
-        "command": [sys.executable, "-m", "lsp_server", "--cache-dir", str(folder / "cache")],
+        "root": str(household.root),
+        "file": str(household.root / "src" / "prices.py"),
+        "mail": str(household.root / "src" / "mail.js"),
+        "command": household.server,
+        "plugin": str(PLUGIN),
         "question": QUESTION,
-        "report": str(folder / "report.json"),
+        "name": NAME,
+        "second_question": SECOND_QUESTION,
+        "added": ADDED,
+        "report": str(household.folder / "report.json"),
         "milliseconds": SECONDS * 1000,
     }
-    # A home of its own: no configuration, no log of the user's editor is touched.
-    homes = {name: str(folder / name) for name in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME")}
-    environment = os.environ | homes | {"MEANING_FACTS": json.dumps(facts), "PYTHONPATH": str(CHECKOUT)}
-    command = [neovim, "--headless", "--clean", "-n", "-S", str(Path(__file__).with_name("neovim.lua"))]
-    done = subprocess.run(command, env=environment, cwd=root, capture_output=True, timeout=SECONDS + 30)
+    environment = household.environment | {"MEANING_FACTS": json.dumps(facts)}
+    command = [neovim, "--headless", "-n", *options, "-S", str(DRIVERS / driver)]
+    done = subprocess.run(command, env=environment, cwd=household.root, capture_output=True, timeout=2 * SECONDS)
     report = Path(facts["report"])
     assert report.exists(), done.stderr.decode()
     seen = json.loads(report.read_text(encoding="utf-8"))
-    assert "trouble" not in seen, seen["trouble"]
-    return seen | {"root": root}
+    report.unlink()
+    assert "trouble" not in seen, f"{seen['trouble']}\n{seen['messages']}\n{seen['log']}"
+    return seen | {"left behind": household.left_behind(), "household": household}
+
+
+def neovim_of(version):
+    return newer_editor("nvim") if version == "newer" else find_editor("nvim", "neovim")
+
+
+@pytest.fixture(scope="module", params=VERSIONS)
+def seen(request, make_household):
+    """What happened in the editor."""
+    neovim = neovim_of(request.param)
+    return drive(make_household(), neovim, "plain.lua", "--clean")
+
+
+def in_mail(seen, place):
+    return Path(place["path"]).samefile(seen["household"].root / "src" / "mail.js")
+
+
+def column_of(text):
+    """The byte in which a piece of the mail's line begins."""
+    return MAIL.encode().index(text.encode())
 
 
 def test_it_is_told_what_it_may_ask(seen):
@@ -73,20 +67,56 @@ def test_it_is_told_what_it_may_ask(seen):
     assert seen["capabilities"]["workspaceSymbolProvider"]
 
 
-def test_workspace_symbol_jumps(seen):
-    assert "send_receipt" in seen["quickfix"][0]
-    assert Path(seen["standard"]["path"]).samefile(seen["root"] / "src" / "mail.py")
-    assert seen["standard"]["line"].startswith("def send_receipt")
+def test_a_question_in_plain_words_jumps_to_the_line_and_the_column(seen):
+    assert NAME in seen["first"]["rows"][0]
+    assert in_mail(seen, seen["first"]["place"])
+    assert seen["encoding"] == ("utf-8" if seen["minor"] >= 11 else "utf-16")
+    column = column_of("function sendReceipt")
+    if seen["minor"] < 10:  # it takes the server's UTF-16 for bytes in this list; :tag does not
+        column = len(MAIL.encode()[:column].decode().encode("utf-16-le")) // 2
+    assert seen["first"]["place"]["column"] == column
 
 
-def test_semantic_symbol_jumps(seen):
-    best = seen["answer"]["symbols"][0]
-    assert (best["name"], best["languageId"]) == ("send_receipt", "python")
+def test_our_own_request_is_answered_by_meaning(seen):
+    assert [seen["answer"]["symbols"][0][key] for key in ("name", "languageId")] == [NAME, "javascript"]
     assert seen["answer"]["index"]["mode"] == "hybrid"
-    assert Path(seen["own"]["path"]).samefile(seen["root"] / "src" / "mail.py")
-    assert seen["own"]["line"].startswith("def send_receipt")
+    assert seen["answer"]["index"]["state"] == "ready"
 
 
-def test_the_index_says_when_it_is_ready(seen):
-    states = [status["folders"][0]["state"] for status in seen["status"] if status["folders"]]
-    assert states[-1] == "ready"
+def test_rows_stand_as_they_were_served(seen):
+    shown = [row.partition("] ")[2] for row in seen["first"]["rows"]]
+    assert len(shown) == len(seen["served"]) > 10
+    assert all(row.startswith(name) for row, name in zip(shown, seen["served"], strict=True))
+
+
+@pytest.mark.parametrize("way", ["tag", "tjump"])
+def test_a_tag_is_found_by_its_name(seen, way):
+    assert in_mail(seen, seen[way])
+    assert seen[way]["column"] == column_of("function sendReceipt")
+
+
+def test_a_name_comes_first_and_nothing_is_an_empty_list(seen):
+    assert NAME in seen["name"]["rows"][0]
+    assert seen["nothing"] == []
+
+
+def test_a_command_opens_the_best_hit_where_the_editor_can(seen):
+    assert seen["shown"]["uri"].endswith("/src/mail.js")
+    if seen["minor"] >= 10:  # 0.7 knows no window/showDocument, and is not asked
+        assert in_mail(seen, seen["shown"]["place"])
+        assert seen["shown"]["place"]["column"] == column_of(NAME)
+
+
+def test_what_was_saved_is_found(seen):
+    assert "postage" in seen["second"]["rows"][0]
+    assert seen["second"]["place"]["line"] == "def postage(parcel):"
+
+
+def test_it_is_silent(seen):
+    assert seen["messages"] == []
+    assert seen["errmsg"] == ""
+    assert seen["idle"] == 0
+
+
+def test_no_process_is_left_behind(seen):
+    assert seen["left behind"] == []

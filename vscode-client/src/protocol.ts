@@ -3,7 +3,15 @@
  *
  * The same as lsp_server/protocol.py says in Python; tests/test_vscode.py holds the two together.
  */
-import type { DocumentUri, Location, PartialResultParams, Range, SymbolKind, TextDocumentIdentifier, WorkDoneProgressParams } from 'vscode-languageclient';
+import type {
+  DocumentUri,
+  Location,
+  PartialResultParams,
+  Range,
+  SymbolKind,
+  TextDocumentIdentifier,
+  WorkDoneProgressParams,
+} from 'vscode-languageclient';
 
 export const SEMANTIC_SYMBOL = 'workspace/semanticSymbol';
 export const SIMILAR_SYMBOL = 'workspace/similarSymbol';
@@ -21,6 +29,7 @@ export const ServerCommand = {
   status: 'meaning-ls.status',
   explain: 'meaning-ls.explain',
   why: 'meaning-ls.why',
+  doctor: 'meaning-ls.doctor',
 } as const;
 
 export const CODE_ACTION_KIND = 'meaning-ls.similar';

@@ -45,6 +45,15 @@ class QuietClient extends LanguageClient {
   override warn(message: string, data?: unknown): void {
     super.warn(message, data, false);
   }
+
+  /** The library stops a client whose start failed, which it cannot, and nobody catches that. */
+  override async stop(timeout?: number): Promise<void> {
+    try {
+      await super.stop(timeout);
+    } catch (error) {
+      this.outputChannel.appendLine(messageOf(error));
+    }
+  }
 }
 
 export class Server implements vscode.Disposable {

@@ -8,7 +8,10 @@ test('pauses grow, and a server that keeps ending is given up', () => {
   const pauses = Array.from({ length: 6 }, () => backoff.next());
   assert.equal(pauses[5], undefined);
   const given = pauses.slice(0, 5) as number[];
-  assert.deepEqual(given, given.toSorted((a, b) => a - b));
+  assert.deepEqual(
+    given,
+    given.toSorted((a, b) => a - b),
+  );
   assert.ok(given.every((pause) => pause > 0));
 });
 

@@ -1,6 +1,5 @@
 """The encoder: what it promises of every model, and what it says of folders that hold none."""
 
-import hashlib
 import subprocess
 import sys
 import time
@@ -10,9 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from small_models import replace_tokenizer, small_graph, write_model
 from tokenizers import Tokenizer
-from tokenizers.models import WordLevel
-from tokenizers.pre_tokenizers import WhitespaceSplit
 from tokenizers.processors import TemplateProcessing
 
 from lsp_server.engine.card import card_text
@@ -34,78 +32,11 @@ TEXTS = [
     "class Calendar:\n\tdef parse(self, text):\n\t\treturn datetime.fromisoformat(text)\n" * 40,
     "naïve café 中文 🦊 ﷽ \x0c form feed",
 ]
-WORDS = {"[UNK]": 0, "red": 1, "green": 2, "blue": 3}
 
 
 @pytest.fixture(scope="module")
 def encoder() -> OnnxEncoder:
     return OnnxEncoder(bundled_model())
-
-
-# ---------------------------------------------------------------- a small graph, for other kinds of model
-def field(number: int, value: int | str | bytes) -> bytes:
-    """One protobuf field; short messages only."""
-    if isinstance(value, int):
-        return varint(number << 3) + varint(value)
-    data = value.encode() if isinstance(value, str) else value
-    return varint(number << 3 | 2) + varint(len(data)) + data
-
-
-def varint(value: int) -> bytes:
-    head, rest = value & 127, value >> 7
-    return bytes([head | 128]) + varint(rest) if rest else bytes([head])
-
-
-def node(operator: str, inputs: list[str], output: str) -> bytes:
-    return field(1, b"".join(field(1, name) for name in inputs) + field(2, output) + field(4, operator))
-
-
-def tensor_info(name: str, kind: int, rank: int) -> bytes:
-    shape = b"".join(field(1, field(2, f"{name}{axis}")) for axis in range(rank))
-    return field(1, name) + field(2, field(1, field(1, kind) + field(2, shape)))
-
-
-def small_graph(extra_inputs: list[str], output: str = "last_hidden_state", width: int = 4, fill: float = 0) -> bytes:
-    """One vector per token: row (input_ids + the extra inputs) of an 8 x `width` table."""
-    table = np.vstack([np.eye(4, width), np.eye(4, width)]).astype(np.float32) + np.float32(fill)
-    body, sums = b"", "input_ids"
-    for name in extra_inputs:
-        body += node("Add", [sums, name], f"{sums}+{name}")
-        sums = f"{sums}+{name}"
-    body += node("Gather", ["table", sums], output) + field(2, "small")
-    body += field(5, field(1, 8) + field(1, width) + field(2, 1) + field(8, "table") + field(9, table.tobytes()))
-    body += b"".join(field(11, tensor_info(name, 7, 2)) for name in ["input_ids", *extra_inputs])
-    body += field(12, tensor_info(output, 1, 3))
-    return field(1, 8) + field(7, body) + field(8, field(2, 17))
-
-
-def write_model(folder: Path, graph: bytes, changes: dict[str, object] | None = None) -> Path:
-    tokenizer = Tokenizer(WordLevel(WORDS, unk_token="[UNK]"))
-    tokenizer.pre_tokenizer = WhitespaceSplit()
-    files = {"model.onnx": graph, "tokenizer.json": tokenizer.to_str().encode()}
-    facts: dict[str, object] = {
-        "schema": 1,
-        "id": "small",
-        "dims": 4,
-        "pooling": "mean",
-        "max_tokens": 8,
-        "max_query_tokens": 16,
-        "document_prefix": "",
-        "query_prefix": "",
-    } | (changes or {})
-    card = "".join(f"{key} = {value!r}\n" for key, value in facts.items()) + "[files]\n"
-    folder.mkdir(exist_ok=True)
-    for name, data in files.items():
-        (folder / name).write_bytes(data)
-        card += f'"{name}" = "{hashlib.sha256(data).hexdigest()}"\n'
-    (folder / "model.toml").write_text(card, encoding="utf-8")
-    return folder
-
-
-def replace_tokenizer(folder: Path, data: bytes) -> None:
-    (folder / "tokenizer.json").write_bytes(data)
-    card = (folder / "model.toml").read_text(encoding="utf-8").rsplit("=", 1)[0]
-    (folder / "model.toml").write_text(f'{card}= "{hashlib.sha256(data).hexdigest()}"\n', encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -338,7 +269,7 @@ def test_a_graph_that_fails(tmp_path: Path) -> None:
 
 
 def test_weights_that_are_not_numbers(tmp_path: Path) -> None:
-    folder = write_model(tmp_path, small_graph([], fill=float("nan")))
+    folder = write_model(tmp_path, small_graph([], table=np.full((8, 4), np.nan)))
     assert "gives no usable vectors on this processor" in complaint(folder)
 
 

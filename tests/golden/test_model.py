@@ -9,18 +9,9 @@ import numpy as np
 import pytest
 
 from lsp_server.engine.encoder import OnnxEncoder, bundled_model, read_card
+from lsp_server.models.selftest import PAIRS
 
 REFERENCE = Path(__file__).with_name("minilm_fp32.jsonl")  # written by models/build.py --golden
-PAIRS = [
-    ("try sending the file again", "def upload_retry(client, path, attempts=3): client.put(path)"),
-    ("turn text into a date", "function parseDate(value: string): Date { return new Date(Date.parse(value)); }"),
-    ("check whether the password is right", "fn verify_credentials(user: &User, secret: &str) -> bool"),
-    ("remove duplicates from a list", "def unique(items): return list(dict.fromkeys(items))"),
-    ("open a connection to the database", "class ConnectionPool: def acquire(self): return psycopg.connect(self.dsn)"),
-    ("how large is the picture", "public Dimension getImageSize(BufferedImage image)"),
-    ("stop the server cleanly", "async def graceful_shutdown(self): await self.close_listeners()"),
-    ("read settings from a file", "func LoadConfig(path string) (*Config, error) { return yaml.Unmarshal(path) }"),
-]
 
 
 @pytest.fixture(scope="module")

@@ -60,12 +60,14 @@ vscode-test:
 	cd vscode-client && npm ci --no-audit --no-fund && npm run lint && npm test
 
 # Editors for the tests to drive, where they can be had without asking; a test without its editor says that it is skipped.
-# Each is a program, and the packages that it needs.
-EDITORS := nvim:neovim tmux:tmux
+# Each is a program and its package; what has no program is a package alone.
+EDITORS := nvim:neovim tmux:tmux emacs:emacs-nox vim:vim pylsp:python3-pylsp
+PLUGINS := elpa-eglot elpa-lsp-mode elpa-consult elpa-vertico vim-ale
 
 neovim:
 	@missing=$$(for editor in $(EDITORS); do \
-		command -v "$${editor%%:*}" >/dev/null || echo "$${editor#*:}" | tr , ' '; done); \
+		command -v "$${editor%%:*}" >/dev/null || echo "$${editor#*:}"; done; \
+		for plugin in $(PLUGINS); do dpkg -s "$$plugin" >/dev/null 2>&1 || echo "$$plugin"; done); \
 	[ -z "$$missing" ] || [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null || { \
 		echo "installing" $$missing "which the tests drive" >&2; \
 		{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; } \

@@ -1,0 +1,258 @@
+"""Emacs, real, with the real server and the real model, by all three clients that it has.
+
+The client of our own package beside Eglot and the server that Eglot has for the language; Eglot with meaning-ls as the
+server of a mode; lsp-mode. Each asks, jumps, edits and saves, asks again and leaves nothing behind.
+"""
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from project import MAIL, NAME, PYTHON, QUESTION, SCRIPT, SECOND, left_behind, write_project
+
+from lsp_server import __version__
+from lsp_server.config import configuration
+
+CHECKOUT = Path(__file__).parent.parent.parent
+PACKAGE = CHECKOUT / "editors" / "emacs"
+ELISP = sorted(path.name for path in PACKAGE.glob("*.el"))
+BARE = ("-q", "--no-site-file", "--batch")  # no configuration, but the packages of the system
+SECONDS = 60  # for one event; a busy machine needs ten
+
+pytestmark = pytest.mark.timeout(240)
+
+
+@pytest.fixture(scope="module")
+def emacs():
+    """The editor; where it is missing the tests are skipped, but fail on CI if it could have been installed."""
+    found = shutil.which("emacs")
+    if found:
+        return found
+    reason = "Emacs is not installed, so no editor was driven. On Debian: apt-get install emacs-nox"
+    if shutil.which("apt-get") and os.geteuid() == 0 and os.environ.get("CI") == "true":
+        pytest.fail(f"{reason} (`make test` does it)")
+    pytest.skip(reason)
+
+
+def needs(emacs, library):
+    """Skip where a library of Emacs Lisp is missing."""
+    ask = f"(progn (package-initialize) (kill-emacs (if (locate-library {json.dumps(library)}) 0 1)))"
+    if subprocess.run([emacs, *BARE, "--eval", ask], capture_output=True).returncode:
+        pytest.skip(f"Emacs has no {library}. On Debian: apt-get install elpa-{library}")
+
+
+@pytest.fixture(scope="module")
+def drive(emacs, tmp_path_factory):
+    """A function that runs one way of emacs.el and gives what happened."""
+
+    def run(way):
+        folder = tmp_path_factory.mktemp(way)
+        root, home, cache = folder / "project", folder / "home", folder / "cache"
+        write_project(root)
+        home.mkdir()
+        # The program as it is installed: one word, with the rest of the command inside.
+        program, config = folder / "meaning-ls", home / "config.el"
+        server = [sys.executable, "-m", "lsp_server", "--cache-dir", str(cache)]
+        program.write_text(f'#!/bin/sh\nexec {shlex.join(server)} "$@"\n')
+        program.chmod(0o755)
+        config.write_text(configuration("emacs", str(program)), encoding="utf-8")
+        facts = {
+            "way": way,
+            "root": str(root),
+            "home": str(home),
+            "command": server,
+            "config": str(config),
+            "question": QUESTION,
+            "name": NAME,
+            "second": SECOND,
+            "addition": PYTHON,
+            "script": SCRIPT,
+            "report": str(folder / "report.json"),
+            "seconds": SECONDS,
+        }
+        environment = os.environ | {
+            "HOME": str(home),
+            "MEANING_FACTS": json.dumps(facts),
+            "PYTHONPATH": str(CHECKOUT),
+            "LC_ALL": "C.UTF-8",
+        }
+        command = [emacs, *BARE, "-L", str(PACKAGE), "-l", str(Path(__file__).with_name("emacs.el"))]
+        done = subprocess.run(command, env=environment, cwd=root, capture_output=True, timeout=200)
+        report = Path(facts["report"])
+        assert report.exists(), done.stderr.decode()
+        seen = json.loads(report.read_text(encoding="utf-8"))
+        assert "trouble" not in seen, f"{seen['trouble']}\n{seen['messages']}\n{done.stderr.decode()}"
+        return seen | {"root": root, "left_behind": left_behind(cache)}
+
+    return run
+
+
+def assert_jump(place, path, line, rest):
+    """A jump led to a line, and to the column where `rest` begins."""
+    assert Path(place["path"]).samefile(path)
+    assert place["line"].startswith(line)
+    assert place["rest"].startswith(rest)
+
+
+def assert_peace(seen):
+    """Nothing popped up, nothing was said at rest, no process was left behind."""
+    assert seen["warnings"] == ""
+    assert seen["said-at-rest"] == 0
+    assert seen["left_behind"] == []
+
+
+# ---- the package
+
+
+def test_it_compiles_without_a_warning(emacs, tmp_path):
+    for name in ELISP:
+        shutil.copy(PACKAGE / name, tmp_path)
+    compile_ = [emacs, *BARE, "-L", ".", "--eval", "(setq byte-compile-error-on-warn t)"]
+    done = subprocess.run([*compile_, "-f", "batch-byte-compile", *ELISP], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "Warning" not in done.stderr
+
+
+def test_its_documentation_is_in_order(emacs):
+    check = (
+        "(progn (require 'checkdoc) (mapc #'checkdoc-file command-line-args-left) (setq command-line-args-left nil))"
+    )
+    done = subprocess.run([emacs, *BARE, "--eval", check, *ELISP], cwd=PACKAGE, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_it_installs_as_a_package(emacs, tmp_path):
+    folder = f"(setq package-user-dir {json.dumps(str(tmp_path))} package-archives nil)"
+    install = f"(progn {folder} (package-initialize) (package-install-file {json.dumps(str(PACKAGE))}))"
+    subprocess.run([emacs, *BARE, "--eval", install], check=True, capture_output=True)
+    ask = """(princ (list (autoloadp (indirect-function 'find-by-meaning)) (commandp 'find-similar)
+                   (package-version-join (package-desc-version (cadr (assq 'meaning-ls package-alist))))))"""
+    done = subprocess.run(
+        [emacs, *BARE, "--eval", f"(progn {folder} (package-initialize) {ask})"], capture_output=True, text=True
+    )
+    assert done.stdout == f"(t t {__version__})", done.stderr
+
+
+# ---- what is printed by `meaning-ls config emacs`
+
+
+def test_the_printed_configuration_works_without_the_package(emacs, drive):
+    needs(emacs, "eglot")
+    needs(emacs, "lsp-mode")
+    seen = drive("config")
+    for way in ("lsp", "eglot"):
+        assert_jump(seen[way], seen["root"] / "src" / "mail.js", "/** \N{PARTY POPPER}", "sendReceipt")
+    assert (seen["warnings"], seen["left_behind"]) == ("", [])
+
+
+# ---- our own client, beside Eglot
+
+
+@pytest.fixture(scope="module")
+def own(emacs, drive):
+    needs(emacs, "eglot")
+    return drive("own")
+
+
+def test_it_asks_beside_the_languages_own_server(own):
+    if own["processes"] < 2:
+        pytest.skip("no server for Python is installed")
+    assert own["definition"]["line"].startswith("def open_connection")
+
+
+def test_it_answers_in_the_servers_order(own):
+    assert own["names"][0] == "sendReceipt"
+    assert own["scores"] == sorted(own["scores"], reverse=True)
+    assert [row.split("(")[0].split()[-1] for row in own["rows"]] == [name.split("(")[0] for name in own["names"]]
+
+
+def test_it_jumps_to_the_column_and_back(own):
+    assert_jump(own["jump"], own["root"] / "src" / "mail.js", "/** \N{PARTY POPPER}", "sendReceipt")
+    assert own["back"] == "store.py"
+
+
+def test_names_come_first(own):
+    assert own["name"][0] == NAME
+
+
+def test_similar_code(own):
+    assert "reopen_connection" in own["similar"][0]
+
+
+def test_completion_shows_everything_in_order(own):
+    places = [candidate.split()[0] for candidate in own["candidates"]]
+    assert places == own["names"]
+    assert own["cycled"] == own["candidates"]
+    assert (own["title"], own["chosen"]) == ("said", "sendReceipt")
+
+
+def test_the_server_knows_what_is_open(own):
+    unsaved = MAIL.replace("/**", "/** \N{PARTY POPPER}\N{PARTY POPPER} \N{REPLACEMENT CHARACTER}")
+    assert own["unsaved"] == unsaved
+    assert {"sendReceipt", "open_connection"} <= set(own["open"])
+    assert "open_connection" in own["closed"]
+    assert "sendReceipt" not in own["closed"]
+
+
+def test_what_is_saved_is_found(own):
+    assert_jump(own["again"], own["root"] / "src" / "prices.py", "def to_cents", "to_cents")
+    assert own["renamed"][0] == "unpack_parcel"
+
+
+def test_the_mode_line_tells_the_state(own):
+    assert own["lighter-at-first"].startswith(" Meaning(")
+    assert own["lighter"] == " Meaning"
+    assert own["states"][-1] == "ready"
+
+
+def test_a_dead_server_is_replaced(own):
+    assert own["after-death"][0] == "sendReceipt"
+    assert "meaning-ls has ended; the next question starts it again" in own["messages"]
+
+
+def test_it_ends_with_its_project(own):
+    assert own["server-after-shutdown"] is own["modes-after-shutdown"] is None
+    assert "There is no program" in own["missing"]
+
+
+def test_peace(own):
+    assert_peace(own)
+
+
+# ---- Eglot and lsp-mode themselves
+
+
+@pytest.fixture(scope="module", params=["eglot", "lsp-mode"])
+def host(request, emacs, drive):
+    needs(emacs, request.param)
+    return drive(request.param.removesuffix("-mode"))
+
+
+def test_a_host_jumps_to_the_column(host):
+    """By its own search for symbols; that of lsp-mode 8.0 takes lines from 0 for lines from 1, so it is only read."""
+    assert "sendReceipt" in host["rows"][0]
+    if "jump" in host:
+        assert_jump(host["jump"], host["root"] / "src" / "mail.js", "/** \N{PARTY POPPER}", "sendReceipt")
+
+
+def test_a_host_gives_names_first(host):
+    assert NAME in host["name"][0]
+
+
+def test_a_host_finds_what_was_saved(host):
+    assert_jump(host["again"], host["root"] / "src" / "mail.js", "function toCents", "toCents")
+
+
+def test_questions_go_over_the_hosts_connection(host):
+    assert host["processes"] == 1
+    assert "sendReceipt" in host["own-rows"][0]
+    assert_jump(host["own-jump"], host["root"] / "src" / "mail.js", "/** \N{PARTY POPPER}", "sendReceipt")
+
+
+def test_a_host_is_left_in_peace(host):
+    assert_peace(host)

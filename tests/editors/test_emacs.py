@@ -13,10 +13,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from project import MAIL, NAME, PYTHON, QUESTION, SCRIPT, SECOND, left_behind, write_project
 
 from lsp_server import __version__
 from lsp_server.config import configuration
+
+from .project import MAIL, NAME, PYTHON, QUESTION, SCRIPT, SECOND, left_behind, write_project
 
 CHECKOUT = Path(__file__).parent.parent.parent
 PACKAGE = CHECKOUT / "editors" / "emacs"

@@ -7,9 +7,10 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 	done)
 VENV ?= .venv
 RUN := $(VENV)/bin/python
-SOURCES := lsp_server tests benchmarks .ci docs models
+CLIENT := vscode-client/node_modules/.package-lock.json
+SOURCES := lsp_server tests benchmarks .ci docs models vscode-client/scripts
 
-.PHONY: demo test check format bench bench-quality bench-speed wheel picture clean neovim test-editors vscode-test
+.PHONY: demo test check format bench bench-quality bench-speed wheel picture clean neovim test-editors test-vscode vsix
 
 demo: $(VENV)/installed
 	@$(RUN) .ci/demo.py
@@ -55,13 +56,26 @@ $(VENV)/installed-%: pyproject.toml .ci/install.py
 INSTALL = $(if $(PYTHON),"$(PYTHON)" .ci/install.py,\
 	{ echo "No Python 3.11 or newer was found. Install one, or name it: make PYTHON=/path/to/python3" >&2; exit 1; };)
 
-# The VS Code extension: its types, its style, its unit tests.
-vscode-test:
-	cd vscode-client && npm ci --no-audit --no-fund && npm run lint && npm test
+# The VS Code extension for machines like this one, with everything that it installs; WHEELS=none: a small one for any
+# machine, which fetches what it installs.
+WHEELS ?= complete
+
+vsix: $(VENV)/installed $(CLIENT)
+	@target=$$($(RUN) vscode-client/scripts/carry.py $(if $(filter none,$(WHEELS)),,--complete)) && cd vscode-client && \
+		npm run package -- $(if $(filter none,$(WHEELS)),,--target "$$target")
+
+# The extension: its types, its style, its unit tests, and the whole of it in a real VS Code.
+test-vscode: $(VENV)/installed-test neovim $(CLIENT)
+	cd vscode-client && npm run lint && npm test
+	@$(RUN) -m pytest tests/editors/test_vscode.py
+
+$(CLIENT): vscode-client/package-lock.json
+	cd vscode-client && npm ci --no-audit --no-fund
+	@touch $@
 
 # Editors for the tests to drive, where they can be had without asking; a test without its editor says that it is skipped.
 # Each is a program and its package; what has no program is a package alone.
-EDITORS := nvim:neovim tmux:tmux emacs:emacs-nox vim:vim pylsp:python3-pylsp
+EDITORS := nvim:neovim tmux:tmux emacs:emacs-nox vim:vim pylsp:python3-pylsp chromium:chromium
 PLUGINS := elpa-eglot elpa-lsp-mode elpa-consult elpa-vertico vim-ale
 
 neovim:
@@ -81,5 +95,5 @@ test-editors: $(VENV)/installed-test neovim
 	@$(RUN) -m pytest tests/editors -m "newer or not newer"
 
 clean:
-	rm -rf $(VENV) .cache dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .cache dist build vscode-client/dist vscode-client/*.vsix .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

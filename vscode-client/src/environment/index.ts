@@ -49,7 +49,9 @@ export async function resolveServer(
   reason: 'start' | 'repair' = 'start',
 ): Promise<ServerProgram> {
   const stop = new AbortController();
-  const listening = token.onCancellationRequested(() => { stop.abort(); });
+  const listening = token.onCancellationRequested(() => {
+    stop.abort();
+  });
   const storage = path.join(context.globalStorageUri.fsPath, 'server');
   try {
     const named = vscode.workspace.getConfiguration('meaning').get('server.path', '').trim();
@@ -178,6 +180,10 @@ async function chosenPythons(): Promise<string[]> {
     const resolved = chosen && (await environments?.resolveEnvironment(chosen));
     return resolved?.executable.uri ? [resolved.executable.uri.fsPath] : [];
   };
-  const nothing = new Promise<string[]>((resolve) => setTimeout(() => { resolve([]); }, EXTENSION_TIME).unref());
+  const nothing = new Promise<string[]>((resolve) =>
+    setTimeout(() => {
+      resolve([]);
+    }, EXTENSION_TIME).unref(),
+  );
   return Promise.race([asking().catch(() => []), nothing]);
 }

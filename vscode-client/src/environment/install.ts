@@ -85,7 +85,17 @@ export async function check(environment: Environment, around: Surroundings): Pro
   const project = path.join(folder, 'project');
   await mkdir(project, { recursive: true });
   await writeFile(path.join(project, 'receipt.py'), SAMPLE);
-  const words = ['-I', '-m', 'lsp_server', 'search', QUESTION, project, '--cache-dir', path.join(folder, 'cache'), '--json'];
+  const words = [
+    '-I',
+    '-m',
+    'lsp_server',
+    'search',
+    QUESTION,
+    project,
+    '--cache-dir',
+    path.join(folder, 'cache'),
+    '--json',
+  ];
   const ended = await say(environment.python, words, MINUTES.check, around);
   await rm(folder, { recursive: true, force: true });
   if (ended.how !== 'ended' || ended.code !== 0 || !ended.output.includes('send_receipt')) {
@@ -109,7 +119,12 @@ async function begin(python: Python, { folder }: Environment, around: Installing
   return say(python.executable, ['-I', '-m', 'venv', '--without-pip', folder], MINUTES.venv, around);
 }
 
-async function fill(python: Python, environment: Environment, uv: string | undefined, around: Installing): Promise<void> {
+async function fill(
+  python: Python,
+  environment: Environment,
+  uv: string | undefined,
+  around: Installing,
+): Promise<void> {
   const { carried } = around;
   const server = path.join(carried.folder, carried.wheel);
   const source = ['--find-links', carried.folder];
@@ -170,7 +185,9 @@ async function say(
   minutes: number,
   around: Surroundings & Partial<Installing>,
 ): Promise<Ended> {
-  around.log(`$ ${[command, ...args].map((word) => (/^[^\s"']+$/.test(word) ? word : JSON.stringify(word))).join(' ')}`);
+  around.log(
+    `$ ${[command, ...args].map((word) => (/^[^\s"']+$/.test(word) ? word : JSON.stringify(word))).join(' ')}`,
+  );
   const hear = (line: string): void => {
     around.log(line);
     const name = PACKAGE.exec(line)?.[1];
@@ -194,7 +211,11 @@ const PACKAGE = /^\s*(?:Collecting|Processing|Downloading) (?:.*[\\/])?([A-Za-z]
 export function cleaned(env: NodeJS.ProcessEnv, proxy: string): NodeJS.ProcessEnv {
   const kept = { ...env };
   for (const name of Object.keys(kept)) {
-    if (/^(?:PYTHON.*|__PYVENV_LAUNCHER__|VIRTUAL_ENV|PIP_(?:TARGET|PREFIX|ROOT|USER|REQUIRE_VIRTUALENV|NO_INDEX))$/i.test(name)) {
+    if (
+      /^(?:PYTHON.*|__PYVENV_LAUNCHER__|VIRTUAL_ENV|PIP_(?:TARGET|PREFIX|ROOT|USER|REQUIRE_VIRTUALENV|NO_INDEX))$/i.test(
+        name,
+      )
+    ) {
       // eslint-disable-next-line @typescript-eslint/no-dynamic-delete -- a copy, and the point of it
       delete kept[name];
     }

@@ -44,7 +44,9 @@ export async function run(command: string, args: readonly string[], limits: Limi
       detached: process.platform !== 'win32',
       windowsHide: true,
     });
-    const stop = (): void => { end(child); };
+    const stop = (): void => {
+      end(child);
+    };
     const clock = setTimeout(() => {
       late = true;
       stop();
@@ -62,10 +64,16 @@ export async function run(command: string, args: readonly string[], limits: Limi
         output = (output + text).slice(-KEPT);
         lines.add(text);
       });
-      stream.on('end', () => { lines.flush(); });
+      stream.on('end', () => {
+        lines.flush();
+      });
     }
-    child.once('error', (error) => { finish('missing', -1, String(error)); });
-    child.once('close', (code) => { finish('ended', code ?? -1); });
+    child.once('error', (error) => {
+      finish('missing', -1, String(error));
+    });
+    child.once('close', (code) => {
+      finish('ended', code ?? -1);
+    });
   });
   limits.signal.throwIfAborted();
   return ended;
@@ -81,7 +89,9 @@ class Lines {
     const lines = (this.rest + text).split(/\r\n|\n|\r/);
     // A program without line ends must not fill the memory.
     this.rest = (lines.pop() ?? '').slice(-KEPT);
-    lines.forEach((line) => { this.tell(line); });
+    lines.forEach((line) => {
+      this.tell(line);
+    });
   }
 
   flush(): void {
@@ -107,8 +117,12 @@ function end(child: ChildProcess): void {
     return;
   }
   signalGroup(pid, 'SIGTERM');
-  const killing = setTimeout(() => { signalGroup(pid, 'SIGKILL'); }, GOODBYE);
-  child.once('close', () => { clearTimeout(killing); });
+  const killing = setTimeout(() => {
+    signalGroup(pid, 'SIGKILL');
+  }, GOODBYE);
+  child.once('close', () => {
+    clearTimeout(killing);
+  });
 }
 
 function signalGroup(pid: number, signal: NodeJS.Signals): void {

@@ -55,7 +55,13 @@ async function program(name: string, text: string): Promise<string> {
 
 /** What a Python of this version answers when it is asked who it is. */
 function answer(version: [number, number], more: object = {}): string {
-  const who = { executable: `/opt/python${version.join('.')}`, prefix: '/opt', version, implementation: 'cpython', bits: 64 };
+  const who = {
+    executable: `/opt/python${version.join('.')}`,
+    prefix: '/opt',
+    version,
+    implementation: 'cpython',
+    bits: 64,
+  };
   return `echo '${JSON.stringify({ ...who, free: false, platform: python.platform, ...more })}'`;
 }
 
@@ -121,7 +127,13 @@ describe('an environment', { timeout: MINUTES * 60_000 }, () => {
     await carrying();
     await mkdir(path.join(bin, 'lsp_server'));
     await writeFile(path.join(bin, 'lsp_server', '__init__.py'), 'raise SystemExit("the wrong one")');
-    const elsewhere = { PYTHONPATH: bin, PYTHONHOME: '/nowhere', PIP_TARGET: bin, PIP_USER: '1', PIP_REQUIRE_VIRTUALENV: '1' };
+    const elsewhere = {
+      PYTHONPATH: bin,
+      PYTHONHOME: '/nowhere',
+      PIP_TARGET: bin,
+      PIP_USER: '1',
+      PIP_REQUIRE_VIRTUALENV: '1',
+    };
     assert.equal(version(await get({ env: elsewhere })), `meaning-ls ${VERSION}`);
   });
 
@@ -226,12 +238,25 @@ describe('no environment', { timeout: MINUTES * 60_000 }, () => {
 
   test('without a network, when packages have to be fetched', async () => {
     await carrying({ complete: false, requirements: ['numpy'] });
-    await fails('no-network', { env: { PIP_INDEX_URL: 'http://127.0.0.1:9/simple', PIP_RETRIES: '0', PIP_NO_CACHE_DIR: '1', PIP_CONFIG_FILE: '/dev/null', PIP_FIND_LINKS: '' } });
+    await fails('no-network', {
+      env: {
+        PIP_INDEX_URL: 'http://127.0.0.1:9/simple',
+        PIP_RETRIES: '0',
+        PIP_NO_CACHE_DIR: '1',
+        PIP_CONFIG_FILE: '/dev/null',
+        PIP_FIND_LINKS: '',
+      },
+    });
   });
 
   test('when there is no package for this Python', async () => {
     await carrying({ requirements: ['tiny_engine', 'not_carried'] });
-    const env = { PIP_NO_INDEX: '1', PIP_INDEX_URL: `file://${folder}`, PIP_EXTRA_INDEX_URL: '', PIP_CONFIG_FILE: '/dev/null' };
+    const env = {
+      PIP_NO_INDEX: '1',
+      PIP_INDEX_URL: `file://${folder}`,
+      PIP_EXTRA_INDEX_URL: '',
+      PIP_CONFIG_FILE: '/dev/null',
+    };
     assert.equal((await fails('no-package', { env })).about, 'not_carried');
   });
 
@@ -241,16 +266,20 @@ describe('no environment', { timeout: MINUTES * 60_000 }, () => {
     assert.ok((await fails('other')).about);
   });
 
-  test('when the disk is full', { skip: canMount() ? false : 'a small disk can be mounted by root on Linux alone' }, async () => {
-    await carrying();
-    await mkdir(root);
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=3m', 'tmpfs', root]);
-    try {
-      await fails('disk-full');
-    } finally {
-      execFileSync('umount', [root]);
-    }
-  });
+  test(
+    'when the disk is full',
+    { skip: canMount() ? false : 'a small disk can be mounted by root on Linux alone' },
+    async () => {
+      await carrying();
+      await mkdir(root);
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=3m', 'tmpfs', root]);
+      try {
+        await fails('disk-full');
+      } finally {
+        execFileSync('umount', [root]);
+      }
+    },
+  );
 
   test('when the storage cannot be written', async () => {
     await carrying();
@@ -278,7 +307,10 @@ describe('no environment', { timeout: MINUTES * 60_000 }, () => {
     await carrying();
     const file = path.join(bin, 'pid');
     const who = answer([python.version[0], python.version[1]], { executable: path.join(bin, 'slow') });
-    const slow = await program('slow', `case "$*" in *venv*) /bin/sleep 1000 & echo $! > ${file}; wait;; *) ${who};; esac`);
+    const slow = await program(
+      'slow',
+      `case "$*" in *venv*) /bin/sleep 1000 & echo $! > ${file}; wait;; *) ${who};; esac`,
+    );
     const stop = new AbortController();
     const getting = get({ pythons: [slow], signal: stop.signal });
     while (!existsSync(file)) {
@@ -306,7 +338,10 @@ function isRunning(pid: string): boolean {
 
 describe('Pythons', () => {
   const find = (carried = (_: Python): boolean => false): ReturnType<typeof findPythons> =>
-    findPythons([], carried, { signal: new AbortController().signal, env: { PATH: `relative:${bin}:/nowhere`, HOME: bin } });
+    findPythons([], carried, {
+      signal: new AbortController().signal,
+      env: { PATH: `relative:${bin}:/nowhere`, HOME: bin },
+    });
 
   test('of no use are told, with the reason', async () => {
     await program('python3', answer([3, 9]));
@@ -333,7 +368,10 @@ describe('Pythons', () => {
     await program('python3.12', answer([3, 12]));
     await program('python3.13', answer([3, 13]));
     const { fit } = await find((one) => one.version[1] === 12);
-    assert.deepEqual(fit.map((one) => one.version[1]), [12, 13, 15]);
+    assert.deepEqual(
+      fit.map((one) => one.version[1]),
+      [12, 13, 15],
+    );
   });
 
   test('that several names lead to are one', async () => {
@@ -349,9 +387,18 @@ describe('what went wrong', () => {
     ['disk-full', 'ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device'],
     ['disk-full', 'error: failed to copy file: No space left on device (os error 28)'],
     ['disk-full', 'OSError: [Errno 28] There is not enough space on the disk'],
-    ['no-network', "WARNING: Retrying (Retry(total=4)) after connection broken by 'NewConnectionError(...)': /simple/numpy/\nERROR: No matching distribution found for numpy>=1.26"],
-    ['no-network', 'error: Request failed after 3 retries\n  Caused by: error sending request for url (https://example.org/simple/numpy/)\n  Caused by: dns error'],
-    ['certificate', 'SSLError(SSLCertVerificationError(1, "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed certificate"))'],
+    [
+      'no-network',
+      "WARNING: Retrying (Retry(total=4)) after connection broken by 'NewConnectionError(...)': /simple/numpy/\nERROR: No matching distribution found for numpy>=1.26",
+    ],
+    [
+      'no-network',
+      'error: Request failed after 3 retries\n  Caused by: error sending request for url (https://example.org/simple/numpy/)\n  Caused by: dns error',
+    ],
+    [
+      'certificate',
+      'SSLError(SSLCertVerificationError(1, "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed certificate"))',
+    ],
     ['no-package', 'ERROR: No matching distribution found for onnxruntime<2,>=1.20'],
     ['no-venv', '/usr/bin/python3: No module named venv'],
     ['not-allowed', "Error: EACCES: permission denied, mkdir '/root/.vscode'"],
@@ -364,7 +411,10 @@ describe('what went wrong', () => {
   }
 
   test('is told by the line that says it', () => {
-    assert.equal(understand('Traceback (most recent call last):\nValueError: something else\n').about, 'ValueError: something else');
+    assert.equal(
+      understand('Traceback (most recent call last):\nValueError: something else\n').about,
+      'ValueError: something else',
+    );
   });
 });
 

@@ -1,12 +1,16 @@
 """What the tests in real editors share: a project worth asking, and for each editor a home and its processes."""
 
+import json
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -32,6 +36,7 @@ MAIL = (
 )
 # Real code around it: modules of our own, few enough to be read in a second.
 MODULES = ("git", "ignore", "lines", "names", "patterns", "query", "words")
+HEADER = re.compile(rb"Content-Length: (\d+)\r\n(?:[^\r\n]+\r\n)*\r\n")  # as our server writes it
 PRICES = "def gross(net, rate):\n    return net * (1 + rate)\n"
 
 
@@ -47,6 +52,32 @@ class Household:
     def server(self) -> list[str]:
         """The command that starts the server."""
         return [sys.executable, "-m", "lsp_server", "--cache-dir", str(self.folder / "cache")]
+
+    def program(self) -> Path:
+        """Write the program as it is installed: one word. What it says to its client is kept in a file `wire`."""
+        program = self.folder / "meaning-ls"
+        script = f'#!/bin/sh\n{shlex.join(self.server)} "$@" | tee -a {shlex.quote(str(self.folder / "wire"))}\n'
+        program.write_text(script, encoding="utf-8")
+        program.chmod(0o755)
+        return program
+
+    def wire(self) -> list[dict[str, Any]]:
+        """Return what the server has said to its client so far."""
+        wire = self.folder / "wire"
+        said = wire.read_bytes() if wire.exists() else b""
+        messages = []
+        while header := HEADER.match(said):
+            body, said = said[header.end() :][: int(header[1])], said[header.end() + int(header[1]) :]
+            if len(body) < int(header[1]):
+                break
+            messages.append(json.loads(body))
+        return messages
+
+    def is_ready(self, since: int = 0) -> bool:
+        """Return whether the server has said that all is indexed, after work since some message."""
+        told = [m["params"]["folders"] for m in self.wire()[since:] if m.get("method") == "semanticIndex/status"]
+        states = [folders[0]["state"] for folders in told if folders]
+        return "indexing" in states and states[-1] == "ready"
 
     @property
     def environment(self) -> dict[str, str]:

@@ -1,0 +1,133 @@
+"""Helix, real and in a terminal, set up by what `meaning-ls config helix` prints: asks, jumps, edits, asks, quits."""
+
+import pytest
+
+from lsp_server.config import configuration
+
+from .conftest import ADDED, MAIL, NAME, QUESTION, SECOND_QUESTION, SECONDS, newer_editor
+from .screen import Screen
+
+pytestmark = pytest.mark.newer
+
+FILE = "src/prices.py"
+
+
+def picker_rows(lines):
+    """What the picker lists, best first: everything of a row but its frame and the preview beside it."""
+    rows = [line[1:79] for line in lines[4:] if line.startswith("│")]
+    return [row.strip(" >│") for row in rows if row.strip()]
+
+
+def place(lines):
+    """The file and the cursor's line and column, in characters from 1, as the status line shows them."""
+    words = next(line for line in reversed(lines) if " sel" in line).split()
+    return words[1], words[-1]
+
+
+@pytest.fixture(scope="module")
+def seen(make_household):
+    """What a user sees, and what is left when the editor has gone."""
+    hx, household = newer_editor("hx"), make_household()
+    settings = household.folder / "XDG_CONFIG_HOME" / "helix"
+    settings.mkdir()
+    (settings / "languages.toml").write_text(configuration("helix", str(household.program())), encoding="utf-8")
+    screen = Screen(household.folder, [hx, FILE], household.environment, household.root)
+    seen = {}
+
+    def ask(question):
+        screen.press("Space", "S")
+        screen.until(lambda lines: "kind" in "".join(lines[:5]), SECONDS)
+        since = len(household.wire())
+        screen.type(question)
+
+        def answered(lines):
+            answers = [m["result"] for m in household.wire()[since:] if isinstance(m.get("result"), list)]
+            rows = picker_rows(lines)
+            # One answer for each pause in typing: the last is for the whole question.
+            return (
+                question in lines[1]
+                and answers
+                and answers[-1]
+                and answers[-1][0]["name"] in (rows or [""])[0]
+                and (answers[-1], rows)
+            )
+
+        served, rows = screen.until(answered, SECONDS)
+        screen.press("Enter")
+        lines = screen.until(lambda lines: any(" NOR " in line and "sel" in line for line in lines) and lines, SECONDS)
+        return {"served": [row["name"] for row in served], "rows": rows, "place": place(lines)}
+
+    def command(line, shows):
+        screen.type(f":{line}")
+        screen.press("Enter")
+        return place(screen.until(lambda lines: shows in lines[-2] + lines[-1] and lines, SECONDS))
+
+    try:
+        screen.until(lambda _: household.is_ready(), SECONDS)
+        seen["at first"] = screen.lines()
+        seen["first"] = ask(QUESTION)
+        command(f"open {FILE}", FILE)
+        seen["name"] = ask(NAME)
+        command(f"open {FILE}", FILE)
+        seen["shown"] = command(f'lsp-workspace-command meaning-ls.findAndShow "{QUESTION}"', "mail.js")
+        command(f"open {FILE}", FILE)
+        since = len(household.wire())
+        screen.type("geo")
+        screen.paste("\n".join(ADDED))
+        screen.press("Escape")
+        command("write", "written")
+        screen.until(lambda _: household.is_ready(since), SECONDS)
+        seen["second"] = ask(SECOND_QUESTION)
+        screen.type(":quit")
+        screen.press("Enter")
+        screen.until(lambda _: not screen.is_running(), SECONDS)
+        seen["left behind"] = household.left_behind()
+    finally:
+        screen.close()
+    log = household.folder / "XDG_CACHE_HOME" / "helix" / "helix.log"
+    seen["log"] = log.read_text(encoding="utf-8").splitlines()
+    seen["wire"] = household.wire()
+    return seen
+
+
+def test_a_question_in_plain_words_jumps_to_the_line_and_the_column(seen):
+    assert seen["first"]["rows"][0] == f"function {NAME}"
+    assert seen["first"]["place"] == ("src/mail.js", f"1:{MAIL.index(NAME) + 1}")
+
+
+def test_rows_stand_as_they_were_served(seen):
+    rows = seen["first"]["rows"]
+    assert len(rows) > 10
+    assert all(name.split()[0] in row for row, name in zip(rows, seen["first"]["served"], strict=False))
+
+
+def test_a_name_comes_first(seen):
+    assert seen["name"]["rows"][0].split()[:2] == ["function", NAME]
+    assert seen["name"]["place"] == seen["first"]["place"]
+
+
+def test_a_command_opens_the_best_hit(seen):
+    assert seen["shown"] == seen["first"]["place"]
+
+
+def test_what_was_saved_is_found(seen):
+    assert "postage" in seen["second"]["rows"][0]
+    assert seen["second"]["place"] == (FILE, "5:5")
+
+
+def test_columns_are_counted_in_utf8(seen):
+    answers = [message["result"] for message in seen["wire"] if isinstance(message.get("result"), dict)]
+    assert answers[0]["capabilities"]["positionEncoding"] == "utf-8"
+
+
+def test_it_is_silent(seen):
+    """Nothing on the screen but the file; in Helix's log, where stderr of servers goes, nothing but our notes."""
+    assert "".join(seen["at first"][3:-2]).strip(" ~") == ""
+    assert seen["at first"][-1].strip() == ""
+    assert not {"window/showMessage", "window/showMessageRequest"} & {m.get("method") for m in seen["wire"]}
+    ours = [line for line in seen["log"] if "meaning-ls" in line]
+    assert all("meaning-ls err <-" in line and " INFO " in line for line in ours)
+
+
+def test_no_process_is_left_behind(seen):
+    assert seen["left behind"] == []

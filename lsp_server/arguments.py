@@ -172,7 +172,8 @@ def _engine_options() -> _Parser:
     """Options that carry the names of the editors' settings."""
     options = _Parser(add_help=False)
     group = options.add_argument_group("index")
-    group.add_argument("--model", default="auto", help="'auto', the id of a shipped model, or a model's folder")
+    group.add_argument("--model", default="auto", help="'auto', the id of a model (see: models), or a model's folder")
+    group.add_argument("--device", default="auto", help="'auto', 'cpu', or another that computes (see: models)")
     group.add_argument(
         "--threads",
         metavar="N",
@@ -294,7 +295,14 @@ def _options(arguments: argparse.Namespace, threads: int) -> "Options":
     from lsp_server.engine.index import Options
 
     unindexed = tuple(arguments.unindexed)
-    return Options(arguments.model, threads, unindexed, arguments.max_file_bytes, arguments.cache_dir)
+    return Options(
+        model=arguments.model,
+        device=arguments.device,
+        threads=threads,
+        exclude=unindexed,
+        max_file_bytes=arguments.max_file_bytes,
+        cache_dir=arguments.cache_dir,
+    )
 
 
 def query(arguments: argparse.Namespace, text: str) -> "Query":

@@ -35,6 +35,7 @@ class Settings:
         """Return the part that the engine asks for; when it changes, an index has to be opened again."""
         return Options(
             model=self.model,
+            device=self.device,
             threads=self.threads,
             exclude=self.exclude,
             max_file_bytes=self.max_file_bytes,
@@ -46,6 +47,7 @@ def from_options(options: Options) -> Settings:
     """Give the settings that hold when a client says nothing: those of the command line."""
     return Settings(
         model=options.model,
+        device=options.device,
         threads=options.threads,
         exclude=options.exclude,
         max_file_bytes=options.max_file_bytes,

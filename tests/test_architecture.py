@@ -22,7 +22,8 @@ ENGINE_ORDER = (
     *("errors", "threads", "memory", "cache", "log", "languages"),
     *("patterns", "disk", "ignore", "skips", "tree", "files"),
     *("lines", "comments", "macros", "syntax", "outline", "blocks", "symbols", "cells", "notebooks"),
-    *("text", "card", "tokens", "pooling", "graph", "static", "encoder", "serving"),
+    *("text", "card", "devices", "tokens", "pooling", "graph", "static", "encoder"),
+    *("remembered", "agreement", "installed", "serving"),
     *("database", "home", "vector_cache", "store", "commits"),
     *("vectors", "words", "places", "corpus", "names", "query", "search", "git", "hits"),
     *("reading", "update", "index"),
@@ -31,7 +32,8 @@ ENGINE_ORDER = (
 # Where a library may be imported; everywhere else it is a mistake.
 HOMES = {
     "tree_sitter": {"engine.syntax"},
-    "onnxruntime": {"engine.graph"},
+    "onnxruntime": {"engine.devices"},
+    "huggingface_hub": {"models.hub"},
     "tokenizers": {"engine.tokens"},
     "hnswlib": {"engine.vectors"},
     "sqlite3": {

@@ -29,7 +29,8 @@ from lsp_server.engine.card import (
     check_files,
     read_card,
 )
-from lsp_server.engine.graph import CPU, Graph, Provider
+from lsp_server.engine.devices import CPU
+from lsp_server.engine.graph import Graph
 from lsp_server.engine.pooling import cut, pool, unit
 from lsp_server.engine.static import StaticEncoder
 from lsp_server.engine.tokens import Tokenizer, Tokens
@@ -85,13 +86,13 @@ class Encoder(Protocol):
 
 
 class OnnxEncoder:
-    """An ONNX graph, on the CPU unless other providers are given.
+    """An ONNX graph, on the CPU unless another device is given.
 
-    Raises ModelError if the folder does not hold a model that works here.
+    Raises ModelError if the folder does not hold a model that works here; DeviceError if the device is why.
     `threads` are those that work on one text; leave it at 1 when several texts are encoded at once.
     """
 
-    def __init__(self, folder: Path, threads: int = 1, providers: Sequence[Provider] = CPU) -> None:
+    def __init__(self, folder: Path, threads: int = 1, device: str = CPU) -> None:
         started = time.perf_counter()
         self.card = read_card(folder)
         if self.card.kind != "graph":
@@ -101,14 +102,14 @@ class OnnxEncoder:
         self.max_tokens = self.card.max_tokens
         check_files(folder, self.card)
         self._tokenizer = Tokenizer(folder, self.card)
-        self._graph = Graph(folder, self.card, threads, providers)
+        self._graph = Graph(folder, self.card, threads, device)
         self._probe(folder)
         log.info("Loaded model %s in %.0f ms", self.card.id, 1000 * (time.perf_counter() - started))
 
     @property
-    def providers(self) -> tuple[str, ...]:
-        """What the graph really runs on, by ONNX Runtime's names, the first choice first."""
-        return self._graph.providers
+    def device(self) -> str:
+        """What the graph really runs on now, as in the setting `device`."""
+        return self._graph.device
 
     def encode(self, text: str) -> NDArray[np.float32]:
         """Embed a document: float32 [dim], unit length. Thread-safe."""
@@ -157,12 +158,12 @@ class OnnxEncoder:
             raise ModelError(f"{path} gives wrong vectors on this processor. Choose another model, and tell us of it.")
 
 
-def load_encoder(folder: Path, threads: int = 1, providers: Sequence[Provider] = CPU) -> OnnxEncoder | StaticEncoder:
+def load_encoder(folder: Path, threads: int = 1, device: str = CPU) -> OnnxEncoder | StaticEncoder:
     """Load whatever model the folder holds. Raises ModelError."""
     kind = read_card(folder).kind
     if kind not in EMBEDDERS:
         raise ModelError(f"{folder} holds a reranker ({kind}), not a model that embeds. Correct the model setting.")
-    return StaticEncoder(folder) if kind == "static" else OnnxEncoder(folder, threads, providers)
+    return StaticEncoder(folder) if kind == "static" else OnnxEncoder(folder, threads, device)
 
 
 def bundled_model() -> Path:

@@ -1,29 +1,25 @@
 """Graph: an ONNX graph in ONNX Runtime, fed with what it asks for.
 
 Takes a model's folder and rows of token ids, gives the wanted output as an array. The graph is asked and not the
-catalogue: its inputs by name, type and shape, its outputs by name and rank. ONNX Runtime is imported when a graph is
-loaded, not before. Threads may call at once: one session serves all of them as fast as a session each, and the weights
-are in memory once.
+catalogue: its inputs by name, type and shape, its outputs by name and rank. Threads may call at once: one session
+serves all of them as fast as a session each, and the weights are in memory once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lsp_server.engine.card import GRAPH, POOLED, REINSTALL, Card, ModelError, brief
+from lsp_server.engine.card import GRAPH, POOLED, Card, ModelError
+from lsp_server.engine.devices import Session
 from lsp_server.engine.tokens import Tokens
 
 if TYPE_CHECKING:
-    import onnxruntime
     from numpy.typing import NDArray
 
-Provider = str | tuple[str, Mapping[str, str]]  # an execution provider's name, with its options
-
-CPU: tuple[Provider, ...] = ("CPUExecutionProvider",)
 FED = ("input_ids", "attention_mask", "token_type_ids", "position_ids")
 # Inputs that a text alone leaves empty: a decoder's memory of earlier tokens, pictures and sounds of a model for all.
 EMPTY = ("past_key_values.", "_features")
@@ -38,18 +34,18 @@ TYPES = {
 class Graph:
     """A loaded graph. Raises ModelError if it cannot be loaded or wants what nobody can feed."""
 
-    def __init__(self, folder: Path, card: Card, threads: int, providers: Sequence[Provider]) -> None:
+    def __init__(self, folder: Path, card: Card, threads: int, device: str) -> None:
         self.path = folder / GRAPH
         self._pad_left = card.padding_side == "left"
-        self._session = _load_session(self.path, threads, providers)
+        self._session = Session(self.path, device, threads)
         self._inputs = {node.name: node for node in self._session.get_inputs()}
         self._check_inputs()
         self._output = self._choose_output(card)
 
     @property
-    def providers(self) -> tuple[str, ...]:
-        """What the session really runs on, the first choice first."""
-        return tuple(self._session.get_providers())
+    def device(self) -> str:
+        """What it really runs on now."""
+        return self._session.device.id
 
     def run(self, rows: Sequence[Tokens]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Give the output for texts [texts, ...], and the mask int64 [texts, tokens] of what is no padding."""
@@ -101,22 +97,3 @@ def _empty(node: Any, count: int) -> NDArray[Any]:  # noqa: ANN401 (onnxruntime'
     if node.name.startswith(EMPTY[0]):
         sizes[0] = count
     return np.zeros(sizes, TYPES[node.type])
-
-
-def _load_session(path: Path, threads: int, providers: Sequence[Provider]) -> onnxruntime.InferenceSession:
-    try:
-        import onnxruntime
-    except ImportError as error:
-        hint = "Install onnxruntime again; on Windows it needs the Visual C++ runtime"
-        raise ModelError(f"ONNX Runtime cannot be loaded ({brief(error)}). {hint}.") from error
-    onnxruntime.disable_telemetry_events()
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-    options.log_severity_level = 3  # errors: warnings about optimisation help nobody on an editor's stderr
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # idle threads must not burn a battery
-    try:
-        return onnxruntime.InferenceSession(str(path), options, providers=list(providers))
-    except Exception as error:  # the runtime's exceptions share no public base
-        raise ModelError(f"{path} is not a graph that ONNX Runtime loads ({brief(error)}). {REINSTALL}") from error

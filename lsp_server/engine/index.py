@@ -30,8 +30,8 @@ from lsp_server.engine.memory import give_back
 from lsp_server.engine.query import Query, Question, parse
 from lsp_server.engine.reading import ReadingProcess, recipe
 from lsp_server.engine.search import Ranked, allowed_rows, list_recent, rank, rank_similar
-from lsp_server.engine.serving import Models
-from lsp_server.engine.store import Store
+from lsp_server.engine.serving import Asked, Models
+from lsp_server.engine.store import Store, model_of
 from lsp_server.engine.threads import default_threads
 from lsp_server.engine.update import Pass, Plan, Progress, plan_all, plan_paths
 from lsp_server.engine.vector_cache import VectorCache
@@ -45,7 +45,8 @@ _T = TypeVar("_T")
 class Options:
     """How an index is made. The names are those of the settings and of the command line."""
 
-    model: str = "auto"  # "auto", the id of a shipped model, or a folder
+    model: str = "auto"  # "auto", the id of a model that is here, or a folder
+    device: str = "auto"  # what computes: "auto", "cpu" or another of devices.py
     threads: int = 0  # that embed; 0: half the cores
     exclude: tuple[str, ...] = ()  # globs as in .gitignore
     max_file_bytes: int = 1_000_000
@@ -62,10 +63,12 @@ class Index:
         self.options = options or Options()
         self.root = check_root(root)
         self.rules = Rules(self.options.exclude, self.options.max_file_bytes)
-        self._models = Models(self.options.model, encoder)
-        self.model, self.fingerprint = self._models.own.id, self._models.own.fingerprint
         self.home = Home(self.root, self.options.cache_dir)
         self.folder, self.store_path = self.home.folder, self.home.store
+        used = model_of(self.store_path)
+        asked = Asked(self.options.model, self.options.device, self.options.cache_dir, used)
+        self._models = Models(asked, encoder)
+        self.model, self.fingerprint = self._models.own.id, self._models.own.fingerprint
         self._reader: ReadingProcess | None = None
         self._questions = threading.Lock()  # the connection that fetches details serves one thread at a time
         self._open()

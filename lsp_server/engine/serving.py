@@ -10,8 +10,12 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-from lsp_server.engine.encoder import Encoder, ModelError, bundled_model, load_encoder, read_card
-from lsp_server.engine.errors import EngineError
+from lsp_server.engine.agreement import open_encoder
+from lsp_server.engine.card import ModelError, read_card
+from lsp_server.engine.devices import AUTO, get_device
+from lsp_server.engine.encoder import Encoder
+from lsp_server.engine.installed import find_model
+from lsp_server.engine.remembered import measured_here
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,20 +32,33 @@ class Model:
         return json.dumps([self.id, self.fingerprint, self.dims, self.folder])
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the user asks for, and what an index has: see installed.py for `model`, devices.py for `device`."""
+
+    model: str
+    device: str
+    cache_dir: str
+    used: str  # the fingerprint of the model that the index was made with; "" for a new one
+
+
 class Models:
     """The model that is asked for, and others as they are needed. Any thread may ask.
 
     Raises EngineError for a setting that names no model.
     """
 
-    def __init__(self, setting: str, encoder: Encoder | None = None) -> None:
+    def __init__(self, asked: Asked, encoder: Encoder | None = None) -> None:
+        self._asked = asked
         self._lock = threading.Lock()
         self._encoders: dict[str, Encoder] = {}
         self._given = encoder
         if encoder is not None:
             self.own = Model("custom", encoder.fingerprint, encoder.dim, "")
         else:
-            folder = model_folder(setting)
+            if asked.device != AUTO:
+                get_device(asked.device)  # an unknown one is told now
+            folder = find_model(asked.model, asked.cache_dir, asked.used)
             card = read_card(folder)
             self.own = Model(card.id, card.fingerprint(), card.dims, str(folder))
         self._known = {self.own.fingerprint: self.own}
@@ -67,9 +84,10 @@ class Models:
             if self._given is not None and model == self.own:
                 return self._given
             if model.fingerprint not in self._encoders:
-                encoder = load_encoder(
-                    Path(model.folder) if model.folder and Path(model.folder).is_dir() else model_folder(model.id)
-                )
+                folder = Path(model.folder)
+                if not model.folder or not folder.is_dir():
+                    folder = find_model(model.id, self._asked.cache_dir)
+                encoder = open_encoder(folder, self._asked.device, measured_here(self._asked.cache_dir))
                 if encoder.fingerprint != model.fingerprint:
                     raise ModelError(
                         f"The model {model.id} in {model.folder} is not the one that this index was made by."
@@ -81,16 +99,3 @@ class Models:
         """Give back what was loaded."""
         with self._lock:
             self._encoders.clear()
-
-
-def model_folder(model: str) -> Path:
-    """Return the folder of "auto", of a shipped model's id, or of a path. Raises EngineError."""
-    if model in ("auto", bundled_model().name):
-        return bundled_model()
-    folder = Path(model).expanduser()
-    if folder.is_dir():
-        return folder.resolve()
-    raise EngineError(
-        f"There is no model {model!r}: give 'auto', '{bundled_model().name}', or a folder with model.onnx, "
-        "tokenizer.json and model.toml."
-    )

@@ -8,7 +8,7 @@ graph file) can be thrown away and is made again from here. Does not rank, does 
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -231,6 +231,21 @@ class Store:
         for start in range(0, len(ids), step):
             part = ids[start : start + step]
             yield from self._db.execute(f"{select} WHERE {column} IN ({','.join('?' * len(part))})", part)
+
+
+def model_of(path: Path) -> str:
+    """Return the fingerprint of the model that an index was last completed with; "" where none says so."""
+    if not path.exists():
+        return ""
+    try:
+        with closing(Store(path)) as store:
+            note, recipe = store.meta("model"), store.meta("complete")
+    except sqlite3.Error:  # whoever opens it to use it deals with that
+        return ""
+    try:
+        return str(json.loads(note)[1])
+    except (ValueError, IndexError, TypeError):
+        return recipe.rpartition("-")[2]  # of a version that noted nothing else
 
 
 def path_bytes(path: str) -> bytes:

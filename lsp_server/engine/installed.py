@@ -1,0 +1,147 @@
+"""Installed: the models that are on this machine, and which of them a name means.
+
+Takes a name as in the setting `model`, gives the folder of a model. Downloaded models lie in the cache, each in
+`models/ID/VARIANT/`; one comes with the program. Knows no catalogue and no network: what is not here cannot be meant.
+`auto` means the model that an index was made with, for another one would have to embed everything again; for a new
+index it means what `meaning-ls models choose` wrote down, else the bundled model.
+"""
+
+import difflib
+import logging
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from lsp_server.engine.cache import cache_home, size_of
+from lsp_server.engine.card import CARD, ModelError, read_card
+from lsp_server.engine.encoder import BUNDLED, bundled_model
+
+AUTO = "auto"
+_CHOSEN = "chosen"  # the file that says what `auto` means for a new index
+_NAME = re.compile(r"[\w.-]+(?::[\w.-]+)?")  # ID or ID:VARIANT
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """A model that is here."""
+
+    id: str
+    variant: str
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """What the setting `model` may say to mean exactly this one."""
+        return self.id if self.folder == bundled_model() else f"{self.id}:{self.variant}"
+
+    @property
+    def bytes(self) -> int:
+        """Size on disk."""
+        return size_of(self.folder)
+
+
+def models_home(cache_dir: str) -> Path:
+    """Return the folder that holds the downloaded models; "" is the user's own cache."""
+    return cache_home(cache_dir) / "models"
+
+
+def installed(cache_dir: str) -> tuple[Installed, ...]:
+    """Return the models that are here: the bundled one first, then by id."""
+    return (Installed(BUNDLED, "bundled", bundled_model()), *_downloaded(cache_dir))
+
+
+def _downloaded(cache_dir: str) -> Iterator[Installed]:
+    for card in sorted(models_home(cache_dir).glob(f"*/*/{CARD}")):
+        variant, id = card.parent.name, card.parent.parent.name
+        if not id.startswith("."):  # what is still being fetched
+            yield Installed(id, variant, card.parent)
+
+
+def find_installed(name: str, cache_dir: str) -> Installed | None:
+    """Return the model that ID or ID:VARIANT means; of several variants the one that `auto` means, else the first."""
+    id, _, variant = name.partition(":")
+    found = [model for model in installed(cache_dir) if model.id == id and variant in ("", model.variant)]
+    chosen = chosen_for_auto(cache_dir)
+    return next((model for model in found if model.name == chosen), found[0] if found else None)
+
+
+def find_model(name: str, cache_dir: str, fingerprint: str = "") -> Path:
+    """Return the folder of the model that the setting `model` means.
+
+    `fingerprint` is that of the model an index was made with, "" for a new one. Raises ModelError.
+    """
+    if name == AUTO:
+        return _auto(cache_dir, fingerprint)
+    if found := find_installed(name, cache_dir):
+        return found.folder
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return folder.resolve()
+    names = list(dict.fromkeys(model.id for model in installed(cache_dir)))
+    near = difflib.get_close_matches(name, names, n=1)
+    if _NAME.fullmatch(name):
+        raise ModelError(
+            f"There is no model {name!r} on this machine; {', '.join(names)} {'are' if len(names) > 1 else 'is'} here. "
+            + (f"Did you mean {near[0]}? " if near else "")
+            + f"To fetch it: meaning-ls models pull {name}"
+        )
+    raise ModelError(
+        f"There is no model {name!r}: give 'auto', the id of a model (see: meaning-ls models), or a folder with "
+        "model.onnx, tokenizer.json and model.toml."
+    )
+
+
+def _auto(cache_dir: str, fingerprint: str) -> Path:
+    if fingerprint:
+        for model in installed(cache_dir):
+            with suppress(ModelError):
+                if read_card(model.folder).fingerprint() == fingerprint:
+                    return model.folder
+        _log.info("The model that this index was made with is not here any more")
+    chosen = find_installed(chosen_for_auto(cache_dir), cache_dir)
+    return chosen.folder if chosen else bundled_model()
+
+
+def chosen_for_auto(cache_dir: str) -> str:
+    """Return what `auto` means for a new index, as ID:VARIANT; "" while nobody chose."""
+    with suppress(OSError, ValueError):
+        text = (models_home(cache_dir) / _CHOSEN).read_text(encoding="utf-8").strip()
+        return text if _NAME.fullmatch(text) else ""
+    return ""
+
+
+def choose_for_auto(model: Installed, cache_dir: str) -> None:
+    """Let `auto` mean this model for every new index. Raises ModelError when that cannot be written down."""
+    path = models_home(cache_dir) / _CHOSEN
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        written = path.with_name(f".{_CHOSEN}")
+        written.write_text(f"{model.name}\n", encoding="utf-8")
+        written.replace(path)
+    except OSError as error:
+        raise ModelError(
+            f"{path} cannot be written ({error.strerror}). Choose another place with --cache-dir."
+        ) from error
+
+
+def remove_installed(model: Installed, cache_dir: str) -> None:
+    """Delete a downloaded model. Raises ModelError."""
+    if model.folder == bundled_model():
+        raise ModelError(f"{model.id} comes with the program and stays: it is what everything falls back to.")
+    try:
+        # Out of the way first: a folder that is half deleted must not be taken for a model.
+        trash = models_home(cache_dir) / f".{model.id}-{model.variant}-removed"
+        shutil.rmtree(trash, ignore_errors=True)
+        model.folder.replace(trash)
+        shutil.rmtree(trash, ignore_errors=True)
+        with suppress(OSError):
+            model.folder.parent.rmdir()  # the last variant takes the folder of its id along
+    except OSError as error:
+        raise ModelError(
+            f"{model.folder} cannot be removed ({error.strerror}). Close the editors that use it, then try again."
+        ) from error

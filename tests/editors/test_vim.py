@@ -1,0 +1,95 @@
+"""Vim with ALE, real, with the real server and the real model, configured by `meaning-ls config ale`."""
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from lsp_server.config import configuration
+
+from .conftest import ADDED, MAIL, NAME, QUESTION, SECOND_QUESTION, SECONDS, find_editor
+
+pytestmark = pytest.mark.timeout(180)
+
+
+@pytest.fixture(scope="module")
+def vim():
+    """The editor, with ALE."""
+    found = find_editor("vim", "vim")
+    ask = [
+        found,
+        "-Es",
+        "-N",
+        "-u",
+        "NONE",
+        "-i",
+        "NONE",
+        "--cmd",
+        "try | packadd ale | qall! | catch | cquit! | endtry",
+    ]
+    if subprocess.run(ask, capture_output=True, timeout=SECONDS).returncode == 0:
+        return found
+    reason = "ALE is not installed, so Vim was not driven. On Debian: apt-get install vim-ale"
+    if shutil.which("apt-get") and os.geteuid() == 0 and os.environ.get("CI") == "true":
+        pytest.fail(f"{reason} (`make test` does it)")
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="module")
+def seen(vim, make_household):
+    """What happened in the editor."""
+    household = make_household()
+    config = household.folder / "config.vim"
+    config.write_text(configuration("ale", str(household.program())), encoding="utf-8")
+    facts = {
+        "root": str(household.root),
+        "config": str(config),
+        "question": QUESTION,
+        "name": NAME,
+        "second": SECOND_QUESTION,
+        "added": ADDED,
+        "report": str(household.folder / "report.json"),
+        "seconds": SECONDS,
+    }
+    environment = household.environment | {"MEANING_FACTS": json.dumps(facts)}
+    command = [vim, "-Es", "-i", "NONE", "-u", str(Path(__file__).with_name("ale.vim"))]
+    done = subprocess.run(command, env=environment, cwd=household.root, capture_output=True, timeout=150)
+    report = Path(facts["report"])
+    assert report.exists(), done.stdout.decode() + done.stderr.decode()
+    seen = json.loads(report.read_text(encoding="utf-8"))
+    assert "trouble" not in seen, f"{seen['trouble']}\n{seen['messages']}"
+    return seen | {"root": household.root, "left_behind": household.left_behind()}
+
+
+def test_a_question_jumps_to_the_line(seen):
+    found = seen["question"]
+    assert found["rows"][0].endswith(f" {NAME}")
+    assert Path(found["path"]).samefile(seen["root"] / "src" / "mail.js")
+    assert "function sendReceipt" in found["line"]
+
+
+def test_the_column_is_the_one_that_ale_was_told(seen):
+    """ALE 3.3 names no position encoding, so it gets UTF-16, and takes that for bytes."""
+    before = MAIL[: MAIL.index(NAME)]
+    column = len(before.encode("utf-16-le")) // 2 + 1
+    assert seen["question"]["rows"][0].endswith(f"mail.js:1:{column} {NAME}")
+
+
+def test_names_come_first(seen):
+    assert seen["name"]["rows"][0].endswith(f" {NAME}")
+
+
+def test_what_is_saved_is_found(seen):
+    assert seen["again"]["rows"][0].endswith(" postage")
+    assert seen["again"]["line"].startswith("def postage")
+    assert seen["again"]["column"] == len("def ") + 1
+
+
+def test_nothing_pops_up_and_nothing_is_left(seen):
+    assert "meaning-ls" in seen["linters"]
+    assert seen["problems"] == 0
+    assert "rror" not in seen["messages"]
+    assert seen["left_behind"] == []

@@ -10,7 +10,7 @@ RUN := $(VENV)/bin/python
 CLIENT := vscode-client/node_modules/.package-lock.json
 SOURCES := lsp_server tests benchmarks .ci docs models vscode-client/scripts
 
-.PHONY: demo test check format bench bench-quality bench-speed wheel picture clean neovim test-editors test-vscode vsix
+.PHONY: demo test check format bench bench-quality bench-speed wheel picture screens clean neovim test-editors test-vscode vsix
 
 demo: $(VENV)/installed
 	@$(RUN) .ci/demo.py
@@ -43,6 +43,11 @@ wheel: $(VENV)/installed
 # The terminal in the README, painted anew from a real run.
 picture: $(VENV)/installed
 	$(RUN) docs/picture.py
+
+# The editors in docs/editors.md, painted anew from real runs.
+screens: $(VENV)/installed-test neovim
+	$(RUN) .ci/editors.py $(NEWER)
+	$(RUN) docs/screens.py
 
 # A stamp per set of extras, so that each is installed once, and again when pyproject.toml changes.
 $(VENV)/installed: pyproject.toml .ci/install.py

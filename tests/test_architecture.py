@@ -109,6 +109,13 @@ def test_there_is_no_network():
         assert not holders(library), f"{library} is imported"
 
 
+def test_no_client_is_known_by_its_name():
+    for module, path in MODULES.items():
+        assert not re.search(r"client_?info", path.read_text(encoding="utf-8"), re.I), (
+            f"{module} asks who the client is"
+        )
+
+
 def test_the_command_line_needs_no_protocol():
     """Nor does the server need the command line: both are faces of the engine, and neither looks at the other."""
     command_line = {f"lsp_server.{name}" for name in ("arguments", "config", "questions", "terminal", "listing")}

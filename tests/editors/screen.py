@@ -1,22 +1,24 @@
-"""A terminal of 160 by 40 that a program runs in, by tmux: keys in, what stands on the screen out."""
+"""A terminal that a program runs in, by tmux: keys in, what stands on the screen out."""
 
 import subprocess
 import time
 from pathlib import Path
 
-COLUMNS, LINES = 160, 40
+SIZE = (160, 40)  # columns and lines
 GLANCE_SECONDS = 0.05  # between two looks at the screen
 
 
 class Screen:
     """A program in a terminal of its own; the tmux server that holds it is nobody else's."""
 
-    def __init__(self, folder: Path, command: list[str], environment: dict[str, str], cwd: Path) -> None:
+    def __init__(
+        self, folder: Path, command: list[str], environment: dict[str, str], cwd: Path, size: tuple[int, int] = SIZE
+    ) -> None:
         self._tmux = ["tmux", "-S", str(folder / "tmux"), "-f", "/dev/null"]
-        size = ["-x", str(COLUMNS), "-y", str(LINES)]
+        shape = ["-x", str(size[0]), "-y", str(size[1])]
         subprocess.run(
-            [*self._tmux, "new-session", "-d", *size, *command],
-            env=environment | {"TERM": "xterm-256color"},
+            [*self._tmux, "new-session", "-d", *shape, *command],
+            env=environment | {"TERM": "xterm-256color", "COLORTERM": "truecolor"},
             cwd=cwd,
             check=True,
         )

@@ -113,7 +113,7 @@ def test_help_is_found(tmp_path):
     tags = {line.split("\t")[0] for line in (copied / "tags").read_text(encoding="utf-8").splitlines()}
     page = (copied / "meaning.txt").read_text(encoding="utf-8")
     code = "\n".join(path.read_text(encoding="utf-8") for path in PLUGIN.rglob("*.lua"))
-    wanted = set(re.findall(r"\|(meaning[\w.-]*|:\w+)\|", page)) | set(re.findall(r":help (meaning[\w-]*)", code))
+    wanted = set(re.findall(r"\|(meaning[\w.-]*|:[A-Z]\w+)\|", page)) | set(re.findall(r":help (meaning[\w-]*)", code))
     wanted |= {f":{name}" for name in re.findall(r"create_user_command\('(\w+)'", code)}
     options = (PLUGIN / "lua" / "meaning" / "options.lua").read_text(encoding="utf-8")
     wanted |= {f"meaning-{name}" for name in re.findall(r"^  (\w+) = ", options, re.M)}

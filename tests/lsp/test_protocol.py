@@ -1,6 +1,7 @@
 """The page, the code and the server say the same."""
 
 import dataclasses
+import json
 import re
 import typing
 from pathlib import Path
@@ -15,7 +16,8 @@ from lsp_server import protocol, server
 from lsp_server.engine.index import Options
 from lsp_server.settings import NAMES, Settings, from_options, read_settings
 
-PAGE = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text(encoding="utf-8")
+CHECKOUT = Path(__file__).parents[2]
+PAGE = (CHECKOUT / "docs" / "protocol.md").read_text(encoding="utf-8")
 INTERFACES = dict(re.findall(r"interface (\w+)[^{\n]*\{\n(.*?)\n\}", PAGE, re.DOTALL))
 EXTENDS = {"FolderStatus": "IndexStatus"}
 json_values = st.recursive(
@@ -164,3 +166,11 @@ def test_settings_that_are_none():
 def test_whatever_settings_are_sent_they_are_read(value):
     read_settings(value, Settings())
     read_settings(dict.fromkeys(NAMES, value), Settings())
+
+
+def test_commands_of_the_extension_are_not_those_of_the_server():
+    """vscode-languageclient registers each command of the server as one of VS Code, where a second one is an error."""
+    package = json.loads((CHECKOUT / "vscode-client" / "package.json").read_text(encoding="utf-8"))
+    own = {command["command"] for command in package["contributes"]["commands"]}
+    assert own
+    assert not own & set(server.COMMANDS)

@@ -38,7 +38,7 @@ end
 local function open(settings)
   local defaults = require('telescope.config').values
   settings.previewer = defaults.qflist_previewer({})
-  require('telescope.pickers').new({}, settings):find()
+  require('telescope.pickers').new({ preview_title = 'Preview' }, settings):find()
 end
 
 function M.live(question, ask)

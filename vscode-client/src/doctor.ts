@@ -38,7 +38,8 @@ export class Doctor implements vscode.TextDocumentContentProvider, vscode.Dispos
     this.text = report({
       about: [
         ['extension', extension.version],
-        ['editor', [`${vscode.env.appName} ${vscode.version}`, vscode.env.remoteName ?? ''].join(' ').trim()],
+        ['editor', `${vscode.env.appName} ${vscode.version}`],
+        ['remote', vscode.env.remoteName ?? 'no'],
         ['system', `${process.platform} ${process.arch}`],
         ['server', state.kind === 'failed' ? `failed: ${state.error.message}` : state.kind],
         [

@@ -77,7 +77,7 @@ export class Preview implements vscode.Disposable {
       this.shown = editor;
       editor.setDecorations(this.whole, [rangeOf(symbol)]);
       editor.setDecorations(this.name, [nameOf(symbol)]);
-      editor.revealRange(rangeOf(symbol), vscode.TextEditorRevealType.InCenterIfOutsideViewport);
+      editor.revealRange(nameOf(symbol), vscode.TextEditorRevealType.InCenter); // below the list
     } catch {
       // Gone, binary or too large: there is nothing to look at, and whoever opens it is told why.
     }

@@ -9,6 +9,8 @@ import { createInterface } from 'node:readline';
 
 /** Lines of the server's log that are kept to explain its end. */
 const KEPT_LINES = 20;
+/** Milliseconds that are waited for them. */
+const LAST_LINES = 300;
 const HEADER = 'Content-';
 
 export interface Program {
@@ -61,8 +63,17 @@ export function startProcess(program: Program, log: (line: string) => void): Pro
     child.stdout.pipe(reader);
     child.stdin.on('error', () => undefined); // the end of the process is told by `ended`
     const ended = new Promise<Ending>((end) => {
-      child.once('close', (code, signal) => {
-        end({ code: code ?? signal, tail, ...(garbage === undefined ? {} : { garbage }) });
+      child.once('exit', (code, signal) => {
+        const tell = (): void => {
+          reader.end();
+          end({ code: code ?? signal, tail, ...(garbage === undefined ? {} : { garbage }) });
+        };
+        // The last lines of the log come after the end; never, if a child of its own holds the pipe open.
+        const timer = setTimeout(tell, LAST_LINES);
+        child.once('close', () => {
+          clearTimeout(timer);
+          tell();
+        });
       });
     });
     child.once('error', reject);

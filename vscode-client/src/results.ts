@@ -165,11 +165,8 @@ export class Results implements vscode.TreeDataProvider<Node>, vscode.Disposable
 
   private say(): void {
     const rows = this.files.reduce((sum, file) => sum + file.symbols.length, 0);
-    this.view.description = this.found?.title ?? '';
-    this.view.message =
-      this.found === undefined || rows > 0
-        ? rows === 0 ? '' : l10n.t('{0} results in {1} files', rows, this.files.length)
-        : l10n.t('Nothing found'); // prettier-ignore
+    const count = rows === 0 ? l10n.t('nothing') : l10n.t('{0} results in {1} files', rows, this.files.length);
+    this.view.message = this.found === undefined ? '' : `${this.found.title}: ${count}`;
     this.changed.fire(undefined);
   }
 }

@@ -192,7 +192,11 @@ export class Search implements vscode.Disposable {
             rows.note('info', l10n.t('Nothing found')),
             ...(index.message === undefined ? [] : [rows.note('info', index.message)]),
           ];
-    this.describe(isWhole && index.mode === 'hybrid' ? '' : state.text);
+    const isUnsure = !result.confident && result.symbols.length > 0 && this.list.value.trim() !== '';
+    this.describe(
+      isWhole && index.mode === 'hybrid' ? '' : state.text,
+      isUnsure ? l10n.t('nothing is clearly about this') : '',
+    );
     this.fill(result.symbols, result.confident);
   }
 
@@ -210,10 +214,10 @@ export class Search implements vscode.Disposable {
 
   // ---- showing
 
-  private describe(state = ''): void {
+  private describe(...notes: string[]): void {
     const name = this.sample === undefined ? l10n.t('Find Code by Meaning') : l10n.t('Code Like {0}', this.sample.name);
     const tests = this.isWithoutTests ? l10n.t('without tests') : '';
-    this.list.title = [name, this.folder?.name ?? '', tests, state].filter((part) => part !== '').join(' · ');
+    this.list.title = [name, this.folder?.name ?? '', tests, ...notes].filter((part) => part !== '').join(' · ');
     this.list.placeholder =
       this.sample === undefined
         ? l10n.t('What the code does, in your own words. Filters: kind: lang: in: path: name: changed: open:')
@@ -260,7 +264,9 @@ export class Search implements vscode.Disposable {
   }
 
   private look(row: Row | undefined): void {
-    if (row?.symbol === undefined) {
+    const isFirst = row === this.list.items.find((one) => one.symbol !== undefined);
+    const isUnasked = this.sample === undefined && this.list.value.trim() === '' && isFirst;
+    if (row?.symbol === undefined || isUnasked) {
       void this.preview.cancel();
     } else {
       const sinceTyping = Date.now() - this.typedAt;
@@ -277,7 +283,8 @@ export class Search implements vscode.Disposable {
         void this.parts.history.remember(this.list.value);
       }
       this.isDone = true;
-      await this.preview.cancel();
+      // What is opened to the side leaves this side as it was.
+      await (where === vscode.ViewColumn.Beside ? this.preview.restore() : this.preview.cancel());
       this.list.hide();
       await open(symbol, where);
     } else if (row?.value !== undefined) {

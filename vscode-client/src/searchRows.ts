@@ -4,9 +4,9 @@
 import * as vscode from 'vscode';
 
 import { foldersOnDisk } from './completions.js';
-import { nameOf, pathOf } from './open.js';
+import { pathOf } from './open.js';
 import type { Match, SemanticSymbol } from './protocol.js';
-import { detailOf, iconOf, placeOf } from './rows.js';
+import { detailOf, iconOf, placeOf, withoutIcons } from './rows.js';
 
 const { l10n } = vscode;
 
@@ -36,16 +36,16 @@ export const rows = {
     if (about.isRecent) {
       return [separator(l10n.t('changed last')), ...found];
     }
-    return about.isConfident ? found : [separator(l10n.t('nothing is clearly about this; nearest misses')), ...found];
+    return about.isConfident ? found : [separator(l10n.t('nearest misses')), ...found];
   },
 
   symbol(symbol: SemanticSymbol, isAlwaysShown: boolean): Row {
-    const { id, color } = iconOf(symbol.kind);
+    // In the label, where VS Code paints it in the colour of its kind.
+    const { id } = iconOf(symbol.kind);
     return {
-      label: symbol.name,
+      label: `$(${id}) ${withoutIcons(symbol.name)}`,
       description: placeOf(symbol, pathOf(symbol.location.uri)),
       detail: detailOf(symbol, howMatched()),
-      iconPath: new vscode.ThemeIcon(id, new vscode.ThemeColor(color)),
       alwaysShow: isAlwaysShown,
       buttons: [
         button('like', 'references', l10n.t('More Like This')),
@@ -112,19 +112,14 @@ export function buttons(of: 'question' | 'sample', on: { isChanged: boolean; isW
   ];
 }
 
-/** Return what a row means to a screen reader or a tooltip: how it matched. */
-export function howMatched(): Record<Match, string> {
+/** How a row matched, in words. */
+function howMatched(): Record<Match, string> {
   return {
     meaning: l10n.t('meaning'),
     words: l10n.t('words'),
     name: l10n.t('name'),
     mixed: l10n.t('meaning and words'),
   };
-}
-
-/** Return the line of a symbol's name, for people. */
-export function lineOf(symbol: SemanticSymbol): number {
-  return nameOf(symbol).start.line + 1;
 }
 
 function separator(label: string): Row {

@@ -21,6 +21,8 @@ import { startProcess, telling, type Ending, type ServerProcess } from './proces
 
 /** Seconds until a server that says nothing is given up: a cold disk and a virus scanner may take half of them. */
 const START_SECONDS = 60;
+/** Milliseconds in which a process that broke a conversation has ended. */
+const ENDING = 500;
 /** Milliseconds for a goodbye. */
 const STOP_TIMEOUT = 2_000;
 /** Messages in a row that cannot be read before the server is started anew. */
@@ -200,11 +202,19 @@ export class Server implements vscode.Disposable {
     }
     this.process = child;
     const client = this.makeClient(child);
-    const early = child.ended.then((ending) => {
-      throw new BrokenServer(explain(program.command, ending));
-    });
-    await Promise.race([client.start(), early, silence(token)]);
-    early.catch(() => undefined); // from here on the end of the process is a crash
+    try {
+      await Promise.race([client.start(), silence(token), child.ended]);
+    } catch (error) {
+      if (error instanceof vscode.CancellationError) {
+        throw error;
+      }
+      // The end of the process says more than what the client makes of it.
+      const ending = await Promise.race([child.ended, pause(ENDING)]);
+      throw ending === undefined ? error : new BrokenServer(explain(program.command, ending));
+    }
+    if (!client.isRunning()) {
+      throw new BrokenServer(explain(program.command, await child.ended));
+    }
     this.log.info('the server is ready');
     this.set({ kind: 'running', client });
     void child.ended.then((ending) => this.crashed(child, explain(program.command, ending)));
@@ -331,7 +341,7 @@ export class Server implements vscode.Disposable {
   }
 }
 
-/** The server ended before it said anything, or said nothing: what starts it may be broken. */
+/** The server ended before it said anything: what starts it may be broken. */
 class BrokenServer extends Error {}
 
 function explain(command: string, ending: Ending): string {
@@ -345,13 +355,19 @@ function explain(command: string, ending: Ending): string {
 function silence(token: vscode.CancellationToken): Promise<never> {
   return new Promise((_resolve, reject) => {
     const timer = setTimeout(() => {
-      reject(new BrokenServer(l10n.t('The server did not answer within {0} seconds.', START_SECONDS)));
+      reject(new Error(l10n.t('The server did not answer within {0} seconds.', START_SECONDS)));
     }, START_SECONDS * 1000);
     timer.unref();
     token.onCancellationRequested(() => {
       clearTimeout(timer);
       reject(new vscode.CancellationError());
     });
+  });
+}
+
+function pause(milliseconds: number): Promise<undefined> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, milliseconds, undefined);
   });
 }
 

@@ -124,6 +124,24 @@ def status(arguments: argparse.Namespace) -> int:
         return FOUND if index.status().symbols else NOTHING
 
 
+def doctor(arguments: argparse.Namespace) -> int:
+    """Look at everything, and say what to do about what is wrong."""
+    from lsp_server.doctor import examine
+    from lsp_server.terminal import PAINTS, clean, style_for
+
+    root = arguments.dir or _project_around(Path.cwd())
+    if not root.is_dir():
+        raise UsageError(f"there is no folder {root}")
+    report = examine([root.absolute()], foreground_options(arguments))
+    if arguments.json:
+        _print_json(report.json())
+    else:
+        style = style_for(sys.stdout, arguments.color)
+        for verdict, line in report.lines():
+            _print(f"{style.paint(PAINTS[verdict], f'{verdict:<5}')} {clean(line)}" if verdict else clean(line))
+    return FOUND if report.verdict == "ok" else NOTHING
+
+
 def why(arguments: argparse.Namespace) -> int:
     """Say whether a file is indexed, or which rule leaves it out."""
     with _opened(arguments, arguments.root or _project_around(arguments.file.absolute().parent)) as index:
@@ -187,6 +205,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "search": search,
     "similar": similar,
     "status": status,
+    "doctor": doctor,
     "why": why,
     "explain": explain,
     "config": config,

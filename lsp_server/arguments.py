@@ -58,6 +58,15 @@ standard error. With --command meaning-ls, the program is looked for on the PATH
 several machines."""
 
 
+DOCTOR = f"""\
+Look at the machine, the model, the cache and the index of a folder, and tell what to do about each problem. Nothing is
+changed. It takes some three seconds.
+
+{ROOTS}
+
+Exit codes: 0 all is well, 1 problems found, 2 it could not be run."""
+
+
 class UsageError(Exception):
     """The words make no sense; the text is a sentence for the user."""
 
@@ -123,6 +132,14 @@ def make_parser() -> argparse.ArgumentParser:
     status.add_argument(
         "dir", metavar="DIR", nargs="?", type=Path, help="the folder (default: the project around here)"
     )
+
+    doctor = _command(
+        commands, "doctor", "look at everything, and tell what to do about what is wrong", [how, shown], DOCTOR
+    )
+    doctor.add_argument(
+        "dir", metavar="DIR", nargs="?", type=Path, help="the folder (default: the project around here)"
+    )
+    _add_index_exclude(doctor)
 
     why = _command(
         commands, "why", "tell whether a file is indexed, or which rule leaves it out", [how, shown, _root_option()]

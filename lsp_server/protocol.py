@@ -27,7 +27,8 @@ RESUME = "meaning-ls.resume"
 STATUS = "meaning-ls.status"
 EXPLAIN = "meaning-ls.explain"
 WHY = "meaning-ls.why"
-COMMANDS = (FIND, FIND_AND_SHOW, SIMILAR, REINDEX, PAUSE, RESUME, STATUS, EXPLAIN, WHY)
+DOCTOR = "meaning-ls.doctor"
+COMMANDS = (FIND, FIND_AND_SHOW, SIMILAR, REINDEX, PAUSE, RESUME, STATUS, EXPLAIN, WHY, DOCTOR)
 
 CAPABILITY = {"semanticSymbolProvider": {"version": 1, "similar": True, "status": True}}
 CODE_ACTION_KIND = "meaning-ls.similar"

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
+from pathlib import Path
 from typing import Any, NoReturn
 
 from lsprotocol import types
@@ -19,6 +20,7 @@ from pygls.exceptions import JsonRpcException
 
 from lsp_server import __version__, protocol
 from lsp_server.convert import KINDS_OF_LSP_1
+from lsp_server.doctor.apart import consult
 from lsp_server.engine.errors import EngineError
 from lsp_server.engine.index import Options
 from lsp_server.engine.log import log_to_file, log_to_stderr
@@ -256,6 +258,13 @@ async def why(ls: Session, *arguments: object) -> str:
         return await ls.answers.why(uri)
 
 
+async def doctor(ls: Session, *arguments: object) -> str:
+    """[folder?]: look at everything; what to do about what is wrong, as Markdown."""
+    roots = [Path(folder.path) for folder in _folders(ls, arguments)]
+    with _trouble_as_answer():
+        return await consult(roots, ls.folders.settings.options())
+
+
 HANDLERS: dict[str, Callable[..., Any]] = {
     types.INITIALIZE: initialize,
     types.INITIALIZED: initialized,
@@ -297,6 +306,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     protocol.STATUS: status,
     protocol.EXPLAIN: explain,
     protocol.WHY: why,
+    protocol.DOCTOR: doctor,
 }
 
 

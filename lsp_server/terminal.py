@@ -47,6 +47,7 @@ class Style:
         return self.paint("2", text)
 
 
+PAINTS = {"ok": "32", "warn": "33", "fail": "31"}  # green, yellow, red
 COLOURED, PLAIN = Style("\x1b["), Style("")
 
 

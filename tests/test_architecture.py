@@ -25,7 +25,7 @@ ENGINE_ORDER = (
     *("text", "card", "devices", "tokens", "pooling", "graph", "static", "encoder"),
     *("remembered", "agreement", "installed", "serving"),
     *("database", "home", "vector_cache", "store", "commits"),
-    *("vectors", "words", "places", "corpus", "names", "query", "search", "git", "hits"),
+    *("vectors", "words", "places", "corpus", "names", "query", "search", "git", "hits", "examine"),
     *("reading", "update", "index"),
 )
 
@@ -37,9 +37,10 @@ HOMES = {
     "tokenizers": {"engine.tokens"},
     "hnswlib": {"engine.vectors"},
     "sqlite3": {
-        *("engine.database", "engine.home", "engine.vector_cache", "engine.store", "engine.commits", "engine.index"),
+        *("engine.database", "engine.home", "engine.vector_cache", "engine.store", "engine.commits"),
+        *("engine.examine", "engine.index"),
     },
-    "filelock": {"engine.home"},
+    "filelock": {"engine.home", "engine.examine"},
     "platformdirs": {"engine.cache"},
     "urllib.parse": {"convert"},
     "pygls": {"protocol", "jsonrpc", "announce", "session", "server"},

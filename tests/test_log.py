@@ -91,9 +91,9 @@ def test_the_reading_process_keeps_a_log_without_any_text(tmp_path, restored):
     (tmp_path / "a.py").write_text(f"def a(): return '{TEXT}'\n")
     log_to_file(str(tmp_path / "cache"), "search")
     reader = ReadingProcess(tmp_path, None)
-    (left,) = reader.records([Wanted("a.py", b"")])
+    (left,) = reader.records([Wanted("a.py", (0, 0, 0), b"")])
     reader.close()
-    assert left.reason == "reading it failed (AttributeError)"
+    assert left.left_out == "reading it failed (AttributeError)"
     written = logs(tmp_path / "cache")["reader"]
     assert "reading 'a.py' failed" in written
     assert "files.py:" in written
@@ -307,6 +307,6 @@ def test_rules_are_what_a_reader_is_given(tmp_path):
     """The counterpart of the reading that fails above."""
     (tmp_path / "a.py").write_text("def a():\n    return 1\n")
     reader = ReadingProcess(tmp_path, Rules())
-    (record,) = reader.records([Wanted("a.py", b"")])
+    (record,) = reader.records([Wanted("a.py", (0, 0, 0), b"")])
     reader.close()
     assert record.path == "a.py"

@@ -161,7 +161,30 @@ def load_graph(path: Path, model: str, dim: int, candidates: int) -> Graph | Non
 
 
 def _load(path: Path, model: str, dim: int, room: int) -> "tuple[hnswlib.Index, Integers] | None":
-    """Read a graph with room for so many more nodes.
+    """Read a graph with room for so many more nodes."""
+    try:
+        checked = _check(path, model, dim)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        _log.warning("the graph %s is damaged (%s) and is made anew", path, error)
+        return None
+    if checked is None:
+        return None
+    data, ids = checked
+    hnswlib = load_hnswlib()
+    if hnswlib is None:
+        return None
+    # Always a fresh object: loading into a used one that fails leaves it broken.
+    index = hnswlib.Index(space="ip", dim=dim)
+    try:
+        index.load_index(str(data), max_elements=len(ids) + room)
+    except RuntimeError as error:
+        _log.warning("the graph %s cannot be read (%s) and is made anew", path, error)
+        return None
+    return index, ids
+
+
+def _check(path: Path, model: str, dim: int) -> tuple[Path, Integers] | None:
+    """Return the file of a graph and its ids, None when there is none for `model`. Raises what damage raises.
 
     hnswlib loads damaged files and wrong dimensions without complaint and crashes later, so its file is only opened
     when size and digest are those written down beside it.
@@ -177,20 +200,16 @@ def _load(path: Path, model: str, dim: int, room: int) -> "tuple[hnswlib.Index, 
             raise ValueError("its digest is not the one written down")
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        _log.warning("the graph %s is damaged (%s) and is made anew", path, error)
-        return None
-    hnswlib = load_hnswlib()
-    if hnswlib is None:
-        return None
-    # Always a fresh object: loading into a used one that fails leaves it broken.
-    index = hnswlib.Index(space="ip", dim=dim)
+    return data, ids
+
+
+def examine_graph(path: Path, model: str, dim: int) -> tuple[int, str]:
+    """Return how many nodes the graph at `path` has (0: there is none for `model`), and what is wrong with it or ""."""
     try:
-        index.load_index(str(data), max_elements=len(ids) + room)
-    except RuntimeError as error:
-        _log.warning("the graph %s cannot be read (%s) and is made anew", path, error)
-        return None
-    return index, ids
+        checked = _check(path, model, dim)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return 0, str(error) or type(error).__name__
+    return (len(checked[1]), "") if checked is not None else (0, "")
 
 
 def graph_is_stale(graph_ids: Integers, live_ids: Integers) -> bool:

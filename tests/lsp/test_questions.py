@@ -1,10 +1,12 @@
 """Every request and command that asks something, answered by a real server with the real model."""
 
 import asyncio
+from contextlib import suppress
 
+import psutil
 import pytest
 
-from .editor import Refused
+from .editor import SECONDS, Refused
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
 
@@ -369,3 +371,38 @@ async def test_questions_at_the_same_time_are_all_answered(shop):
     queries = ["load configuration", "newsletter to all", "value added tax", "round money"] * 10
     results = await asyncio.gather(*(shop.names(query, limit=1) for query in queries))
     assert results == [["read_settings"], ["deliver_newsletter"], ["grossPrice"], ["roundToCents"]] * 10
+
+
+# ---- the doctor
+
+
+async def test_doctor_tells_in_markdown_while_questions_are_answered(shop, shared_project):
+    _, report = shop.ask("workspace/executeCommand", {"command": "meaning-ls.doctor", "arguments": []})
+    assert "send_mail" in await shop.names("deliver a message")
+    assert not report.done(), "a question does not wait for it"
+    text = await asyncio.wait_for(report, SECONDS)
+    assert text.startswith("# meaning-ls doctor\n")
+    assert "**self-test**" in text
+    assert "## " in text
+    assert "shöp" in text
+    assert "are found by their own words" in text
+    one = await shop.command("meaning-ls.doctor", shared_project.as_uri())
+    assert "**index**" in one
+
+
+async def test_doctor_is_for_folders_that_are_open(shop, tmp_path):
+    with pytest.raises(Refused, match="folder: is not open"):
+        await shop.command("meaning-ls.doctor", tmp_path.as_uri())
+
+
+async def test_a_cancelled_doctor_leaves_no_process(shop):
+    number, report = shop.ask("workspace/executeCommand", {"command": "meaning-ls.doctor", "arguments": []})
+    await shop.names("deliver a message")
+    shop.notify("$/cancelRequest", {"id": number})
+    with pytest.raises(Refused) as refused:
+        await asyncio.wait_for(report, SECONDS)
+    assert refused.value.code == -32800
+    for child in psutil.Process(shop.process.pid).children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            if "doctor.apart" in " ".join(child.cmdline()):
+                child.wait(SECONDS)

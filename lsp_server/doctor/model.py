@@ -1,0 +1,128 @@
+"""Model: which one is used and why, whether it computes what it should here, and how fast.
+
+Takes options and the fingerprint of the model that an index was made with, gives checks and, where it works, the loaded
+model. What is expected of a model stands in models/selftest.py, which one suits a machine in models/choice.py.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+
+from lsp_server.doctor.report import Check
+from lsp_server.engine.agreement import open_encoder
+from lsp_server.engine.card import read_card
+from lsp_server.engine.encoder import BUNDLED, PROBE, Encoder, load_encoder
+from lsp_server.engine.errors import EngineError
+from lsp_server.engine.index import Options
+from lsp_server.engine.installed import AUTO, chosen_for_auto, find_model, installed
+from lsp_server.engine.remembered import measured_here
+from lsp_server.engine.threads import default_threads
+from lsp_server.models.catalogue import load_catalogue
+from lsp_server.models.choice import Choice, Known, advice, choose, explain
+from lsp_server.models.hardware import look
+from lsp_server.models.measure import texts_per_second
+from lsp_server.models.selftest import self_test
+
+SPEED_SECONDS = 1.0  # of measuring; longer is no more exact while others use the machine
+SLOW_TEXTS = 3.0  # a second; below it, a first index of 10,000 symbols takes an hour
+QUERIES = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What an index is asked for; no encoder and no dimensions where the model cannot be used."""
+
+    encoder: Encoder | None = None
+    fingerprint: str = ""
+    dim: int = 0
+
+
+def check_model(options: Options, used: str) -> tuple[Model, list[Check]]:
+    """Look at the model that an index is searched with; `used` is the one it was made with, "" for a new one."""
+    try:
+        folder = find_model(options.model, options.cache_dir, used)
+        encoder = open_encoder(folder, options.device, measured_here(options.cache_dir))
+    except EngineError as error:
+        return Model(), [_no_model(options.model, error)]
+    rate, speed = _speed(encoder, options.threads or default_threads())
+    found = [_picked(options, used, folder, rate), _self_test(folder), speed]
+    return Model(encoder, encoder.fingerprint, encoder.dim), found
+
+
+def _no_model(wish: str, error: EngineError) -> Check:
+    remedies = [str(error)]
+    if wish != AUTO:
+        remedies.append("Or leave the setting meaning.model (--model) at 'auto', which always means one that is here.")
+    remedies.append("Until then answers come by words and names alone.")
+    return Check("model", "fail", f"{wish} cannot be used", (), tuple(remedies), {"wish": wish})
+
+
+def _picked(options: Options, used: str, folder: Path, rate: float) -> Check:
+    card = read_card(folder)
+    why = _why(options, used, card.fingerprint(), card.id)
+    choice = _choice(options, rate if card.id == BUNDLED else 0.0)
+    details = {
+        "id": card.id,
+        "folder": str(folder),
+        "wish": options.model,
+        "why": why,
+        "device": options.device,
+        "dims": card.dims,
+        "maxTokens": card.max_tokens,
+        "fingerprint": card.fingerprint(),
+        "advised": choice.picked.model.id,
+        "considered": list(explain(choice)),
+    }
+    return Check("model", "ok", f"{card.id}: {why}", (str(folder), *_offer(choice, card.id)), (), details)
+
+
+def _why(options: Options, used: str, fingerprint: str, id: str) -> str:
+    if options.model != AUTO:
+        return f"the setting names {options.model}"
+    if used == fingerprint:
+        return "the index was made with it"
+    if chosen_for_auto(options.cache_dir).partition(":")[0] == id:
+        return "it was chosen for new indexes"
+    return "it comes with the program, and no other one was chosen"
+
+
+def _choice(options: Options, base: float) -> Choice:
+    """Go down the ladder as `meaning-ls models choose` does, without measuring what is not in use."""
+    here = frozenset((model.id, model.variant) for model in installed(options.cache_dir))
+    return choose(look(), Known(load_catalogue(), here, base=base))
+
+
+def _offer(choice: Choice, id: str) -> tuple[str, ...]:
+    """Say which model would be better for this machine, if one would."""
+    return () if choice.picked.model.id == id else (f"A better one for this machine. {advice(choice)}",)
+
+
+def _self_test(folder: Path) -> Check:
+    tested = self_test(folder, load_encoder)
+    findings = {check.name: check.finding for check in tested.checks}
+    details = {"passed": tested.passed, "findings": findings}
+    if tested.passed:
+        return Check("self-test", "ok", findings["meaning"], (), (), details)
+    return Check("self-test", "fail", "the model does not work here", (), (tested.complaint,), details)
+
+
+def _speed(encoder: Encoder, threads: int) -> tuple[float, Check]:
+    long = f"{PROBE} " * encoder.max_tokens  # cut off at what the model reads: the slowest text there is
+    rate = texts_per_second(encoder, [long], threads, SPEED_SECONDS)
+    milliseconds = 1000 * median(_seconds(encoder, f"where is number {number} read") for number in range(QUERIES))
+    summary = (
+        f"{rate:,.0f} texts of {encoder.max_tokens} tokens a second with {threads} threads, "
+        f"a question in {milliseconds:.1f} ms"
+    )
+    details = {"textsPerSecond": round(rate, 1), "threads": threads, "queryMilliseconds": round(milliseconds, 2)}
+    if rate >= SLOW_TEXTS:
+        return rate, Check("speed", "ok", summary, (), (), details)
+    remedy = "Something else may use the processor now; a smaller model (meaning.model) or more threads are quicker."
+    return rate, Check("speed", "warn", summary, (), (remedy,), details)
+
+
+def _seconds(encoder: Encoder, question: str) -> float:
+    begun = perf_counter()
+    encoder.encode_query(question)
+    return perf_counter() - begun

@@ -244,7 +244,10 @@ CANDIDATES is a list, or a function from the text to one."
         (t (message "%s" remark)
            (xref-push-marker-stack)
            (funcall xref-show-xrefs-function (lambda () (mapcar #'meaning-ls--item hits))
-                    `((window . ,(selected-window)) (display-action) (auto-jump))))))
+                    `((window . ,(selected-window)) (display-action) (auto-jump)))
+           ;; From its heading to the first hit, so that RET jumps.
+           (with-selected-window (selected-window)
+             (when (derived-mode-p 'xref--xref-buffer-mode) (forward-line))))))
 
 ;;;###autoload
 (defun meaning-ls-find (&optional question)

@@ -48,6 +48,11 @@ class Agenda:
         self._whole = True
         self._first = tuple(path for path in first if path) or self._first
 
+    def clear(self) -> None:
+        """Forget what waits."""
+        self._paths.clear()
+        self._whole, self._first = False, ()
+
     def take(self) -> list[Job]:
         """Hand out what waits. A second look at everything waits until the first has ended."""
         jobs = []

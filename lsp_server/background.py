@@ -97,6 +97,11 @@ class IndexerProcess:
         if self._process is not None:
             self._write({"cancel": number})
 
+    def hurry(self, number: int) -> None:
+        """Have a job done although power is to be saved."""
+        if self._process is not None:
+            self._write({"hurry": number})
+
     async def close(self) -> None:
         """End the process."""
         self._jobs.clear()

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict
 from enum import StrEnum
+from functools import partial
 from pathlib import Path, PurePath
 from typing import TypeVar
 
@@ -23,20 +24,28 @@ from lsp_server.background import Batched, IndexerProcess, Report
 from lsp_server.convert import relative
 from lsp_server.engine.errors import EngineError
 from lsp_server.engine.hits import Status
+from lsp_server.engine.home import Home
 from lsp_server.engine.index import Index, Options
 from lsp_server.engine.memory import give_back
 from lsp_server.engine.update import Progress
 from lsp_server.protocol import FolderStatus, State
+from lsp_server.pulse import PULSE_SECONDS, looking
 from lsp_server.settings import Settings
 
 DEBOUNCE_SECONDS = 0.05  # "save all" and a formatter's second save come as one
 STORM_SECONDS = 1.0  # between batches that follow each other closely, so that a look at the whole gets its turn
 CATCH_UP_SECONDS = 0.25  # between catch-ups while commits keep coming
-FOLLOW_SECONDS = 1.0  # between looks at what another process writes, and tries to write ourselves
 SCAN_SECONDS = 30.0  # at least, between looks at all time stamps while somebody works in the folder,
 SCAN_SHARE = 50  # and so many times as long as the last look took: looking costs 2 % of one core at most
+GIT_SECONDS, GIT_SHARE = 1.0, 5  # the same when git's own files changed
+FEW_FILES = 20  # that are read once more since they were young when they were read: nobody is told of that
+IDLE_SCAN_SECONDS = 900.0  # the same while nobody does; longer than the indexing process waits for work
 
-_FOLLOWING = "Another process is indexing this folder; what it finds appears here."
+_FOLLOWING = "Another process is indexing this folder{}; what it finds appears here."
+_WAITING = {
+    "power": "Indexing waits while power is to be saved. The command meaning-ls.resume goes on with it all the same.",
+    "turn": "Another folder is being indexed; this one comes next.",
+}
 _UNKNOWN = Status("starting", "words", 0, 0, 0, 0, "", "", 0, 0.0, (), 0)
 
 _log = logging.getLogger(__name__)
@@ -68,6 +77,8 @@ class Folder:
         self._hold = Hold.NO
         self._trouble = ""  # why it does not work
         self._checking = False  # what is under way only makes sure that nothing was missed
+        self._waiting_for = ""  # key of _WAITING
+        self._writer = ""  # who writes while we follow
         self._news = self._seen = 0  # commits and ends that were reported, and those that we caught up with
         self._generation = -1
         self._model_asked = self._is_closed = False
@@ -76,7 +87,8 @@ class Folder:
         self._untidy = False  # a look at everything has left memory to give back
         self._sending = Batched(self._send, 0.0, DEBOUNCE_SECONDS)
         self._catching_up = Batched(self._catch_up, CATCH_UP_SECONDS)
-        self._following: asyncio.Task[None] | None = None
+        self._is_following = False
+        self._pulse: asyncio.Task[None] | None = None
 
     # ---- what is known
 
@@ -87,9 +99,9 @@ class Folder:
             return "failed"
         if self.index is None:
             return "starting"
-        if self._hold in (Hold.PAUSED, Hold.STOPPED):
+        if self._hold in (Hold.PAUSED, Hold.STOPPED) or self._waiting_for == "power":
             return "paused"
-        if self._following is not None:
+        if self._is_following:
             return "reading"
         busy = self._agenda.is_waiting or self._agenda.running or self._seen < self._news
         if busy and not self._checking:
@@ -100,7 +112,9 @@ class Folder:
         """Return everything that is shown of the folder; it is at hand, nothing is asked."""
         known = self.index.status() if self.index is not None else _UNKNOWN
         state = self.state
-        message = self._trouble or (_FOLLOWING if state == "reading" else "") or self._hold.value or known.message
+        following = _FOLLOWING.format(self._writer) if state == "reading" else ""
+        waiting = _WAITING.get(self._waiting_for, "")
+        message = self._trouble or following or self._hold.value or waiting or known.message
         done, total = known.files_done, known.files_total
         if state == "indexing" and self.progress is not None and self.progress.files_total:
             done, total = self.progress.files_done, self.progress.files_total
@@ -153,11 +167,15 @@ class Folder:
         self._indexer = IndexerProcess(
             {"root": str(self.index.root), "options": asdict(options), "level": level}, self._hear
         )
+        self._agenda.add_all(first)
         if self._settings.index == "off":
             self._hold = Hold.OFF
+            self._agenda.clear()
+        elif index.home.is_paused:
+            self._hold = Hold.PAUSED
         else:
-            self._agenda.add_all(first)
             self._sending.hurry()
+        self._pulse = asyncio.create_task(self._keep_looking(index))
         self._load_model()
         self._tell(self)
 
@@ -174,16 +192,22 @@ class Folder:
 
     def used(self) -> None:
         """Note that somebody works here: what other processes wrote is read, and missed changes are looked for."""
-        self._catching_up.ask()
-        now = time.monotonic()
-        pause = max(SCAN_SECONDS, SCAN_SHARE * (self._scan_ended - self._scan_began))
-        if self.state == "ready" and now - self._scan_ended > pause:
-            self._agenda.add_all()
-            self._checking = True
-            self._sending.ask()
+        self._look_after(SCAN_SECONDS, SCAN_SHARE)
+
+    def _look_after(self, seconds: float, share: float) -> bool:
+        """Have missed changes looked for, unless that was done less than so long ago; True if it is done now."""
+        pause = max(seconds, share * (self._scan_ended - self._scan_began))
+        if self.state != "ready" or time.monotonic() - self._scan_ended < pause:
+            return False
+        self._agenda.add_all()
+        self._checking = True
+        self._sending.ask()
+        return True
 
     def reindex(self) -> None:
         """Have the whole folder looked at, whatever held it back."""
+        if self._hold == Hold.PAUSED:
+            self._mark(Home.resume)
         if self._hold != Hold.OFF:
             self._hold = Hold.NO
         if self.index is not None:
@@ -194,7 +218,8 @@ class Folder:
         self._tell(self)
 
     def pause(self) -> None:
-        """Stop the work under way and begin none until `resume`."""
+        """Stop the work under way and begin none until `resume`, here and in every other process, now and later."""
+        self._mark(Home.pause)
         self._stop(Hold.PAUSED)
 
     def stop(self) -> None:
@@ -205,12 +230,15 @@ class Folder:
         """Go on where it was paused or stopped."""
         if self._hold in (Hold.PAUSED, Hold.STOPPED):
             self.reindex()
+        if self._waiting_for == "power" and self._indexer is not None:
+            for number in self._agenda.running:
+                self._indexer.hurry(number)
 
     async def close(self) -> None:
         """Let go of everything."""
         self._is_closed = True
-        if self._following is not None:
-            self._following.cancel()
+        if self._pulse is not None:
+            self._pulse.cancel()
         await self._sending.close()
         await self._catching_up.close()
         if self._indexer is not None:
@@ -219,6 +247,11 @@ class Folder:
             self._thread.submit(self.index.close)
             self.index = None
         self._thread.shutdown(wait=False)
+
+    def _mark(self, mark: Callable[[Home], None]) -> None:
+        """Tell other processes, and ourselves after a restart, of a pause or its end."""
+        if (index := self.index) is not None:
+            self._thread.submit(_quietly, partial(mark, index.home))
 
     def _stop(self, hold: Hold) -> None:
         if self._hold != Hold.OFF:
@@ -251,6 +284,10 @@ class Folder:
             for job in self._agenda.running.values():
                 self._agenda.give_back(job)
             self._agenda.running.clear()
+            self._waiting_for = ""
+        elif "wait" in report:
+            self._waiting_for = report["wait"]
+            self._checking = False
         elif "progress" in report:
             self._hear_progress(Progress(**report["progress"]))
         elif report["job"] in self._agenda.running:
@@ -259,8 +296,9 @@ class Folder:
 
     def _hear_progress(self, progress: Progress) -> None:
         self.progress = progress
-        self._leave_following()
-        if progress.files_total or progress.texts_total:
+        self._waiting_for = ""
+        self._is_following = False
+        if progress.texts_total or progress.files_total > FEW_FILES:
             self._checking = False  # something was missed
         if progress.generation != self._generation:
             self._generation = progress.generation
@@ -269,6 +307,7 @@ class Folder:
 
     def _hear_end(self, job: Job, end: str, message: str) -> None:
         self._news += 1
+        self._waiting_for = ""
         if end == "done":
             self._trouble = ""
             if job.whole:
@@ -277,25 +316,35 @@ class Folder:
             self._agenda.give_back(job)
         if end == "failed":
             self._trouble = message
-        if end == "busy" and self._following is None:
-            self._following = asyncio.create_task(self._follow())
+        self._is_following = end == "busy"
         if not self._agenda.running:
             self.progress = None
             self._catching_up.hurry()
         if self._agenda.is_waiting and end == "done":
             self._sending.ask()
 
-    async def _follow(self) -> None:
-        """While another process writes: read what it commits, and try to write ourselves."""
+    async def _keep_looking(self, index: Index) -> None:
+        """Look once a second at what others do, and do what follows."""
+        look = await self._apart(lambda: looking(index.home, index.root))
+        was = await self._apart(look)
+        git = was.git
         while True:
-            await asyncio.sleep(FOLLOW_SECONDS)
-            self._catching_up.ask()
-            self._sending.ask()
-
-    def _leave_following(self) -> None:
-        if self._following is not None:
-            self._following.cancel()
-            self._following = None
+            await asyncio.sleep(PULSE_SECONDS)
+            now = await self._apart(look)
+            if now.kept != was.kept and not self._agenda.running:
+                self._catching_up.ask()
+            if now.paused and not was.paused:
+                self._stop(Hold.PAUSED)
+            elif was.paused and not now.paused and self._hold == Hold.PAUSED:
+                self._hold = Hold.NO
+                self.reindex()
+            if self._is_following and now.writer is None:  # the lock may be free
+                self._sending.ask()
+            self._writer = f" ({now.writer.program}, process {now.writer.pid})" if now.writer else ""
+            if now.git != git and self._look_after(GIT_SECONDS, GIT_SHARE):
+                git = now.git
+            self._look_after(IDLE_SCAN_SECONDS, SCAN_SHARE)
+            was = now
 
     async def _catch_up(self) -> None:
         """Read what was committed; what is reported meanwhile is left to the next time."""
@@ -304,7 +353,7 @@ class Folder:
         news = self._news
         try:
             await self._apart(self.index.catch_up)
-            idle = not (self._trouble or self._following or self._agenda.running or self._agenda.is_waiting)
+            idle = not (self._trouble or self._is_following or self._agenda.running or self._agenda.is_waiting)
             if idle and self.index.status().last_update == 0 and self._hold == Hold.NO:
                 self._agenda.add_all()  # it was damaged, and is empty now
                 self._sending.ask()
@@ -341,3 +390,10 @@ def _open_index(root: Path, options: Options) -> Index:
 def _load_quietly(index: Index) -> None:
     with suppress(EngineError):  # the first search says what is wrong
         index.encoder()
+
+
+def _quietly(work: Callable[[], None]) -> None:
+    try:
+        work()
+    except EngineError as error:
+        _log.warning("%s", error)

@@ -4,9 +4,12 @@ Takes commands as JSON lines on stdin, drives the engine's passes at idle priori
 log goes to stderr. Changed paths come before the rest: a pass over the whole root is broken off for them and taken up
 again, which costs one look at the files' time stamps. Ends when its input does, so it never outlives its server.
 
+Who has much to embed waits for its turn, one folder of a user at a time, and for a battery saver to be switched off.
+
 Commands: `{"root", "options"}` first, then `{"job", "update": [paths to read first]}`, `{"job", "paths": [files or
-folders]}`, `{"cancel": job}`. Reports: `{"job", "progress": {...}}`, at last `{"job", "end": "done" | "cancelled" |
-"busy" | "failed", "message"}`; `{"broken": message}` when there can be no index at all.
+folders]}`, `{"cancel": job}`, `{"hurry": job}` (do not wait for the battery saver). Reports: `{"job", "progress":
+{...}}`, `{"job", "wait": "power" | "turn"}`, at last `{"job", "end": "done" | "cancelled" | "busy" | "failed",
+"message"}`; `{"broken": message}` when there can be no index at all.
 """
 
 import contextlib
@@ -20,19 +23,25 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 import psutil
 
+from lsp_server.courtesy import Courtesy, make_idle, measure
 from lsp_server.engine.errors import Busy, EngineError
-from lsp_server.engine.index import Index, Options
+from lsp_server.engine.home import Turn
+from lsp_server.engine.index import Index, Options, at_full_speed
 from lsp_server.engine.log import log_to_file, log_to_stderr
 from lsp_server.engine.update import Progress
+from lsp_server.power import saving_power
 from lsp_server.stdout import claim_stdout
 
 IDLE_SECONDS = 600.0  # without work; then the model's memory is given back, and the server starts us again on demand
 LAST_SECONDS = 2.0  # for a running pass to end itself after the server has gone
+MUCH = 200  # texts left to embed: a second's work; less waits for nobody, so that what is saved is found
+WAIT_SECONDS = 0.5  # between looks whether it is our turn
 REPORT_SECONDS = 0.05  # between reports of one job without news for readers
 
 Say = Callable[[dict[str, Any]], None]
@@ -56,6 +65,7 @@ class Jobs:
         self._changed = threading.Condition()
         self._waiting: deque[Job] = deque()
         self._cancelled: set[int] = set()
+        self._hurried: set[int] = set()
         self._closed = False
 
     def add(self, job: Job) -> None:
@@ -73,6 +83,23 @@ class Jobs:
         """Have a job stopped or not begun."""
         with self._changed:
             self._cancelled.add(number)
+            self._changed.notify()
+
+    def hurry(self, number: int) -> None:
+        """Have a job done although power is to be saved."""
+        with self._changed:
+            self._hurried.add(number)
+            self._changed.notify()
+
+    def is_hurried(self, job: Job) -> bool:
+        """Return whether somebody asked for a job although power is to be saved."""
+        with self._changed:
+            return job.number in self._hurried
+
+    def rest(self) -> None:
+        """Do nothing for WAIT_SECONDS, or until something new is said."""
+        with self._changed:
+            self._changed.wait(WAIT_SECONDS)
 
     def close(self) -> None:
         """Have everything stopped."""
@@ -102,10 +129,11 @@ class Jobs:
 
 def work(index: Index, jobs: Jobs, say: Say) -> None:
     """Do jobs until there are no more."""
+    courtesy = Courtesy(partial(measure, index.children), psutil.cpu_count() or 1)
     while (job := jobs.take()) is not None:
         started = time.monotonic()
         try:
-            end, message = _run(index, job, jobs, say), ""
+            end, message = _run(index, job, jobs, courtesy, say), ""
         except Busy as error:
             end, message = "busy", str(error)
         except EngineError as error:
@@ -122,12 +150,19 @@ def work(index: Index, jobs: Jobs, say: Say) -> None:
             say({"job": job.number, "end": end, "message": message})
 
 
-def _run(index: Index, job: Job, jobs: Jobs, say: Say) -> str:
+def _run(index: Index, job: Job, jobs: Jobs, courtesy: Courtesy, say: Say) -> str:
     """Do one job as far as it may go; give how it ended."""
+    index.pace = courtesy if job.whole else at_full_speed  # what was just saved is waited for
     steps = index.update(job.paths) if job.whole else index.update_paths(job.paths)
-    with contextlib.closing(cast(Generator[Progress, None, None], steps)):  # closing it gives the lock back
+    turn = Turn(index.home.cache)
+    with (
+        contextlib.closing(cast(Generator[Progress, None, None], steps)),  # closing it gives the lock back
+        contextlib.closing(turn),
+    ):
         told, generation = 0.0, -1
         for progress in steps:
+            if job.whole and progress.texts_total - progress.texts_done > MUCH:
+                _wait(job, jobs, turn, say)
             if verdict := jobs.verdict(job):
                 return verdict
             now = time.monotonic()
@@ -135,6 +170,19 @@ def _run(index: Index, job: Job, jobs: Jobs, say: Say) -> str:
                 told, generation = now, progress.generation
                 say({"job": job.number, "progress": asdict(progress)})
     return "done"
+
+
+def _wait(job: Job, jobs: Jobs, turn: Turn, say: Say) -> None:
+    """Wait until nothing speaks against much work, or the job is over."""
+    told = ""
+    while not jobs.verdict(job):
+        reason = "power" if saving_power() and not jobs.is_hurried(job) else "" if turn.take() else "turn"
+        if not reason:
+            return
+        if reason != told:
+            say({"job": job.number, "wait": reason})
+            told = reason
+        jobs.rest()
 
 
 def _title(index: Index, job: Job) -> str:
@@ -148,6 +196,8 @@ def listen(lines: Iterable[bytes], jobs: Jobs) -> None:
             command = json.loads(line)
             if "cancel" in command:
                 jobs.cancel(command["cancel"])
+            elif "hurry" in command:
+                jobs.hurry(command["hurry"])
             else:
                 whole = "update" in command
                 jobs.add(Job(command["job"], whole, tuple(command["update" if whole else "paths"])))
@@ -157,12 +207,6 @@ def listen(lines: Iterable[bytes], jobs: Jobs) -> None:
         patience = threading.Timer(LAST_SECONDS, os._exit, (0,))
         patience.daemon = True
         patience.start()
-
-
-def make_idle() -> None:
-    """Let everything else on the machine go first."""
-    with contextlib.suppress(psutil.Error, OSError):
-        psutil.Process().nice(psutil.IDLE_PRIORITY_CLASS if sys.platform == "win32" else 19)
 
 
 def main() -> None:

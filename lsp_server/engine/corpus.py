@@ -26,6 +26,8 @@ _log = logging.getLogger(__name__)
 KIND_NAMES = tuple(sorted(KINDS))
 _KIND_NUMBERS = {kind: number for number, kind in enumerate(KIND_NAMES)}
 
+_FILE = _KIND_NUMBERS["file"]
+
 Rows = NDArray[np.int64]
 
 
@@ -62,6 +64,7 @@ class View:
     by_vector: Rows  # rows that have a vector, ordered by it
     tests: NDArray[np.bool_]  # [places]
     aside: NDArray[np.bool_]  # [places]
+    units: Rows  # [places], row in `vectors` of the file's own text; -1 while there is none, or one symbol in the file
     embedded: int  # living rows that have one
 
     def __len__(self) -> int:
@@ -238,8 +241,16 @@ class Corpus:
             by_vector=with_vector[np.argsort(self._vector_rows[with_vector], kind="stable")],
             tests=np.fromiter((place.is_test for place in self._places), np.bool_, len(self._places)),
             aside=np.fromiter((place.is_aside for place in self._places), np.bool_, len(self._places)),
+            units=self._make_units(),
             embedded=int((self._alive & (self._vector_rows >= 0)).sum()),
         )
+
+    def _make_units(self) -> Rows:
+        units = np.full(len(self._places), -1, np.int64)
+        whole = np.flatnonzero((self._kinds == _FILE) & self._alive)
+        units[self._files[whole]] = self._vector_rows[whole]
+        units[np.bincount(self._files[self._alive], minlength=len(units)) <= 2] = -1  # the file and one symbol
+        return units
 
 
 def _joined(array: NDArray, values: Iterable[int], count: int) -> NDArray:  # type: ignore[type-arg]

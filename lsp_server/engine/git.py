@@ -17,6 +17,21 @@ _CHANGED = ("diff-index", "--name-only", "--relative", "-z", "HEAD", "--")
 _UNTRACKED = ("ls-files", "-o", "--exclude-standard", "-z")
 
 
+def marks(root: Path) -> tuple[Path, ...]:
+    """Return the files of git that change when a commit, branch or stash is brought into the working tree.
+
+    They are looked at, never read; where there is no git, there are none.
+    """
+    folder = root / ".git"
+    try:
+        if folder.is_file():  # a worktree or a submodule: "gitdir: <path>"
+            text = folder.read_text("utf-8", "surrogateescape")[:4096]
+            folder = root / text.removeprefix("gitdir:").strip()
+    except (OSError, ValueError):
+        return ()
+    return (folder / "HEAD", folder / "index")
+
+
 def changed_files(root: Path) -> frozenset[str]:
     """Return the files below `root` that differ from HEAD or are not tracked; none where there is no git."""
     paths: set[str] = set()

@@ -12,7 +12,7 @@ import os
 import sqlite3
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -130,13 +130,38 @@ class Home:
 
     def stamp(self) -> tuple[int, ...]:
         """Return numbers that change when anybody commits, pauses or resumes: a few microseconds, no SQL."""
-        paths = (self.store, self.store.with_name(self.store.name + "-wal"), self._pause, self._damage)
-        return (*(number for path in paths for number in _stat(path)), *_stat(self.graph.with_suffix(".json")))
+        wal = self.store.with_name(self.store.name + "-wal")
+        return stamp_of((self.store, wal, self._pause, self._damage, self.graph.with_suffix(".json")))
 
 
-def _stat(path: Path) -> tuple[int, int]:
-    try:
-        status = path.stat()
-    except OSError:
-        return 0, 0
-    return status.st_mtime_ns, status.st_size
+class Turn:
+    """The right to embed much: one process of a user has it, whatever folder it indexes."""
+
+    def __init__(self, cache: Path) -> None:
+        self._lock = filelock.FileLock(cache / "turn", thread_local=False, mode=0o600)
+
+    def take(self) -> bool:
+        """Return whether it is ours now. Where no lock can be kept, everybody has it."""
+        with contextlib.suppress(OSError):
+            try:
+                if not self._lock.is_locked:
+                    self._lock.acquire(timeout=0)
+            except filelock.Timeout:
+                return False
+        return True
+
+    def close(self) -> None:
+        """Let the next one have it."""
+        self._lock.release()
+
+
+def stamp_of(paths: Iterable[Path]) -> tuple[int, ...]:
+    """Return numbers that change when one of these files is written, made or removed."""
+    numbers: list[int] = []
+    for path in paths:
+        try:
+            status = path.stat()
+            numbers += (status.st_mtime_ns, status.st_size, status.st_ino)
+        except OSError:
+            numbers += (0, 0, 0)
+    return tuple(numbers)

@@ -70,6 +70,7 @@ class Index:
         self._models = Models(asked, encoder)
         self.model, self.fingerprint = self._models.own.id, self._models.own.fingerprint
         self._reader: ReadingProcess | None = None
+        self.pace: Callable[[float], None] = at_full_speed  # see `update.Pass`
         self._questions = threading.Lock()  # the connection that fetches details serves one thread at a time
         self._open()
 
@@ -127,6 +128,10 @@ class Index:
             yield from self.update()
             self.catch_up()
 
+    def children(self) -> tuple[int, ...]:
+        """Return the ids of the processes that work for this index."""
+        return (pid,) if self._reader is not None and (pid := self._reader.pid) else ()
+
     def rest(self) -> None:
         """Give back the memory that only passes need; the next pass takes a quarter of a second longer."""
         if self._reader is not None:
@@ -156,7 +161,7 @@ class Index:
                 self._reader = ReadingProcess(self.root, self.rules)
             threads = self.options.threads or default_threads()
             plan = make_plan(store)
-            run = Pass(store, self._reader, self.encoder, cache, self.fingerprint, self._recipe(), threads)
+            run = Pass(store, self._reader, self.encoder, cache, self.fingerprint, self._recipe(), threads, self.pace)
             yield from run.run(plan)
             if not plan.scope and store.meta("model") != (note := self._models.own.note()):
                 store.remember("model", note)
@@ -387,6 +392,10 @@ class Index:
             skipped=skipped,
             skipped_total=skipped_total,
         )
+
+
+def at_full_speed(seconds: float) -> None:
+    """Make nobody rest."""
 
 
 def _around(view: View, row: int) -> Iterator[int]:

@@ -28,7 +28,7 @@ from lsp_server.engine.notebooks import extract_notebook
 from lsp_server.engine.symbols import Symbol, extract
 from lsp_server.engine.text import RECIPE, bag_of_words, describe, squeeze, text_hash
 
-CHUNK_FILES = 16  # files sent to the child at a time: small enough to show progress, large enough to cost nothing
+CHUNK_FILES = 16  # files sent to the child at a time, at most: enough to cost nothing. The first ones go one by one.
 FILE_SECONDS = 20.0  # per file; extraction stops itself long before, this is for a grammar that hangs
 RACY_NS = 2_500_000_000  # FAT keeps time stamps of two seconds, others of less
 NO_TIME = -1  # a ctime that no file has: the next look at the time stamps reads the file
@@ -141,8 +141,10 @@ class ReadingProcess:
     def records(self, wanted: Sequence[Wanted]) -> Iterator[FileRecord | Left]:
         """Read these files in order. A file that crashes or hangs the child is left out and named."""
         self._stopping = False
-        for start in range(0, len(wanted), CHUNK_FILES):
-            chunk = wanted[start : start + CHUNK_FILES]
+        start, size = 0, 1
+        while start < len(wanted):
+            chunk = wanted[start : start + size]
+            start, size = start + size, min(2 * size, CHUNK_FILES)
             answer = self._ask(chunk)
             if answer is not None:
                 yield from answer
@@ -154,6 +156,11 @@ class ReadingProcess:
                 if alone is None:
                     _log.warning("left out %r: its parser crashed or hung", one.path)
                 yield from alone if alone is not None else [left_out(one, "its parser crashed or hung")]
+
+    @property
+    def pid(self) -> int:
+        """The child's, 0 while there is none."""
+        return self._process.pid if self._process is not None else 0
 
     def stop(self) -> None:
         """Make a `records` that runs in another thread end at once."""

@@ -116,7 +116,10 @@ def _known_hash(known: KnownFile | None, recipe: str) -> bytes:
 
 
 class Pass:
-    """One pass over a plan: a reading process, encoding threads, and the commits of this thread."""
+    """One pass over a plan: a reading process, encoding threads, and the commits of this thread.
+
+    `pace` is called by the threads with the CPU seconds that each text took, and may make them rest.
+    """
 
     def __init__(
         self,
@@ -127,6 +130,7 @@ class Pass:
         model: str,
         recipe: str,
         threads: int,
+        pace: Callable[[float], None],
     ) -> None:
         self._store = store
         self._reader = reader
@@ -135,6 +139,7 @@ class Pass:
         self._model = model
         self._recipe = recipe
         self._threads = threads
+        self._pace = pace
         self._events: queue.Queue[_Event] = queue.Queue(maxsize=64)
         self._texts: queue.SimpleQueue[tuple[bytes, str] | None] = queue.SimpleQueue()
         self._stop = threading.Event()
@@ -251,11 +256,13 @@ class Pass:
         try:
             encoder = self._make_encoder()
             while (task := self._texts.get()) is not None and not self._stop.is_set():
+                began = time.thread_time()
                 vector = encoder.encode(task[1])
                 if not np.isfinite(vector).all():
                     raise ValueError(f"the model {self._model} gives vectors that are no numbers")
                 if not self._put((task[0], quantise(vector))):
                     return
+                self._pace(time.thread_time() - began)
         except Exception as error:  # noqa: BLE001 - the end of a background task: the pass raises it
             self._put(error)
 

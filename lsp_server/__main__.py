@@ -42,7 +42,7 @@ def main(words: Sequence[str] | None = None) -> int:
         code = COMMANDS[arguments.command](arguments)
         sys.stdout.flush()
     except KeyboardInterrupt:
-        _note("stopped; what is indexed so far stays and can be searched, and the next run goes on from there")
+        _note("stopped; what is there so far stays and can be used, and the next run goes on from there")
         return STOPPED
     except BrokenPipeError:  # whoever read us has seen enough: `| head`
         _close_stdout()
@@ -199,6 +199,13 @@ def mcp(arguments: argparse.Namespace) -> int:
     return FOUND
 
 
+def models(arguments: argparse.Namespace) -> int:
+    """List, choose, fetch or remove models."""
+    from lsp_server.models.commands import run
+
+    return run(arguments)
+
+
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "serve": serve,
     "index": index_folder,
@@ -208,6 +215,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "doctor": doctor,
     "why": why,
     "explain": explain,
+    "models": models,
     "config": config,
     "mcp": mcp,
 }
@@ -355,7 +363,7 @@ def _print_json(value: object) -> None:
 
 def _note(sentence: str) -> None:
     sys.stdout.flush()
-    sys.stderr.write(f"meaning-ls: {sentence.rstrip('.')}{'' if sentence.endswith(':') else '.'}\n")
+    sys.stderr.write(f"meaning-ls: {sentence.rstrip('.')}{'' if sentence.endswith((':', '?')) else '.'}\n")
 
 
 def _close_stdout() -> None:

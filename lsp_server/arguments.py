@@ -67,6 +67,11 @@ changed. It takes some three seconds.
 Exit codes: 0 all is well, 1 problems found, 2 it could not be run."""
 
 
+MODELS = """\
+The table says of each model whether it does well on this machine, how fast, and under which licence. Nothing is
+downloaded unless `models pull` asks for it; HF_ENDPOINT, HF_TOKEN and HTTPS_PROXY are heeded."""
+
+
 class UsageError(Exception):
     """The words make no sense; the text is a sentence for the user."""
 
@@ -160,12 +165,32 @@ def make_parser() -> argparse.ArgumentParser:
     mcp.add_argument("dirs", metavar="DIR", nargs="*", type=Path, help="the folders that may be asked about")
     _add_index_exclude(mcp)
 
+    _add_models(commands)
+
     config = _command(commands, "config", "print what an editor has to be told, with the installed path", [], CONFIG)
     config.add_argument("editor", metavar="EDITOR", choices=EDITORS, help=", ".join(EDITORS))
     config.add_argument(
         "--command", dest="program", metavar="PATH", type=_program, help="start this instead (default: this program)"
     )
     return parser
+
+
+def _add_models(commands: "argparse._SubParsersAction[_Parser]") -> None:
+    """`models` alone is a table; what stands after it does something with models."""
+    options = _Parser(add_help=False)
+    options.add_argument("--cache-dir", metavar="DIR", default=argparse.SUPPRESS, help="where models are kept")
+    options.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="JSON, one object")
+    options.add_argument("-v", "--verbose", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+    models = _command(commands, "models", "list the models, and which of them suit this machine", [options], MODELS)
+    models.set_defaults(json=False, cache_dir="", color="auto")
+    actions = models.add_subparsers(dest="action", metavar="ACTION", title="actions", parser_class=_Parser)
+    choose = _command(actions, "choose", "measure, and pick the best model for this machine", [options])
+    choose.add_argument("dir", metavar="DIR", nargs="?", type=Path, help="a project to measure with")
+    choose.add_argument("--explain", action="store_true", help="say what was found, considered and picked")
+    pull = _command(actions, "pull", "download a model of the list", [options])
+    pull.add_argument("id", metavar="ID", help="a model's id, or ID:VARIANT")
+    remove = _command(actions, "remove", "delete a downloaded model", [options])
+    remove.add_argument("id", metavar="ID", help="a model's id, or ID:VARIANT")
 
 
 def _command(

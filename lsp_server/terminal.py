@@ -12,10 +12,13 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, TextIO, TypeVar
 
 if TYPE_CHECKING:  # --help must not wait for the engine
     from lsp_server.engine.update import Progress
+    from lsp_server.models.download import Progress as Transfer
+
+_T = TypeVar("_T")
 
 RATE_SECONDS = 10.0  # the rate and the time left go by so many seconds: shorter jumps about, longer is stale
 BAR_SECONDS = 0.1  # between two drawings of the bar
@@ -72,22 +75,38 @@ def prepare_streams() -> None:
         os.system("")  # a known way to switch a Windows console to escape sequences
 
 
-class Meter:
-    """Turns progress into a line for people: how far, how fast, how long still."""
+class Rate:
+    """How fast something went of late."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._marks: deque[tuple[float, int]] = deque()
+
+    def note(self, count: int) -> None:
+        """Note that so much is done now."""
+        now = self._clock()
+        self._marks.append((now, count))
+        while now - self._marks[0][0] > RATE_SECONDS:
+            self._marks.popleft()
+
+    def per_second(self) -> float:
+        """Return the speed, 0 while nothing can be said."""
+        (first, before), (last, after) = self._marks[0], self._marks[-1]
+        return (after - before) / (last - first) if last - first >= 0.5 else 0.0
+
+
+class Meter:
+    """Turns the progress of a pass into a line for people: how far, how fast, how long still."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._rate = Rate(clock)
         self._before = 0  # texts that an earlier run left to be embedded
 
     def line(self, progress: "Progress", bar: str = "") -> str:
         """Return the line for `progress`; `bar` holds the characters of a bar (full, empty), "" for none."""
-        now = self._clock()
-        self._marks.append((now, progress.texts_done))
+        self._rate.note(progress.texts_done)
         if not progress.files_done:
             self._before = progress.texts_total
-        while now - self._marks[0][0] > RATE_SECONDS:
-            self._marks.popleft()
         if progress.phase == "scan":
             return "Looking for files"
         if progress.phase == "graph":
@@ -101,17 +120,37 @@ class Meter:
         share = min(1.0, progress.texts_done / total)
         parts = [f"{share:4.0%}", f"{progress.texts_done:,} of {total:,} symbols"]
         if bar:
-            full = int(share * BAR_CELLS)
-            parts.insert(0, bar[0] * full + bar[1] * (BAR_CELLS - full))
-        rate = self._rate()
+            parts.insert(0, _bar(share, bar))
+        rate = self._rate.per_second()
         if rate > 0:
             parts += [f"{rate:,.0f}/s", f"{duration((total - progress.texts_done) / rate)} left"]
         return "  ".join(parts)
 
-    def _rate(self) -> float:
-        """Return texts per second of late, 0 while nothing can be said."""
-        (first, before), (last, after) = self._marks[0], self._marks[-1]
-        return (after - before) / (last - first) if last - first >= 0.5 else 0.0
+
+class TransferMeter:
+    """Turns the progress of a download into a line for people."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._rate = Rate(clock)
+
+    def line(self, transfer: "Transfer", bar: str = "") -> str:
+        """Return the line for `transfer`; `bar` holds the characters of a bar (full, empty), "" for none."""
+        self._rate.note(transfer.done)
+        if transfer.note:
+            return transfer.note[0].upper() + transfer.note[1:]
+        share = transfer.done / transfer.total if transfer.total else 1.0
+        parts = [f"{share:4.0%}", f"{transfer.done / 1e6:,.1f} of {transfer.total / 1e6:,.1f} MB"]
+        if bar:
+            parts.insert(0, _bar(share, bar))
+        rate = self._rate.per_second()
+        if rate > 0:
+            parts += [f"{rate / 1e6:,.1f} MB/s", f"{duration((transfer.total - transfer.done) / rate)} left"]
+        return "  ".join(parts)
+
+
+def _bar(share: float, characters: str) -> str:
+    full = int(share * BAR_CELLS)
+    return characters[0] * full + characters[1] * (BAR_CELLS - full)
 
 
 def expected_texts(progress: "Progress", before: int) -> int:
@@ -132,19 +171,28 @@ def watch(passing: Iterator["Progress"], stream: TextIO) -> None:
 
     However this ends, the pass is closed and the line of the bar is empty again.
     """
+    _show(passing, Meter().line, stream)
+
+
+def watch_transfer(fetching: Iterator["Transfer"], stream: TextIO) -> None:
+    """Drive a download to its end and show how it goes, as `watch` does."""
+    _show(fetching, TransferMeter().line, stream)
+
+
+def _show(steps: Iterator[_T], line_of: Callable[[_T, str], str], stream: TextIO) -> None:
     live = stream.isatty() and _understands()
     bar = ("█░" if "utf" in (stream.encoding or "").lower() else "#-") if live else ""
-    meter, shown = Meter(), time.monotonic()
+    shown = time.monotonic()
     try:
-        for progress in passing:
-            line = meter.line(progress, bar)
+        for step in steps:
+            line = line_of(step, bar)
             if time.monotonic() - shown < (BAR_SECONDS if live else LOG_SECONDS):
                 continue
             shown = time.monotonic()
             stream.write(f"\r{line[: _width() - 1]}\x1b[K" if live else f"{line}\n")
             stream.flush()
     finally:
-        passing.close()  # type: ignore[attr-defined]  # a generator; closing it commits what is done
+        steps.close()  # type: ignore[attr-defined]  # a generator; closing it commits what is done
         if live:
             stream.write("\r\x1b[K")
             stream.flush()

@@ -30,15 +30,15 @@ def commands():
 
 
 def options():
-    """Return every option of every command."""
-    return {
-        option
-        for parser in commands().values()
-        for action in parser._actions
-        if action.help != argparse.SUPPRESS
-        for option in action.option_strings
-        if option.startswith("--")
-    }
+    """Return every option of every command, and of what stands after it."""
+    parsers, found = list(commands().values()), set()
+    while parsers:
+        for action in parsers.pop()._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                parsers += action.choices.values()
+            if action.help != argparse.SUPPRESS:
+                found |= {option for option in action.option_strings if option.startswith("--")}
+    return found
 
 
 def shell_lines(page):

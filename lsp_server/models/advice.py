@@ -1,0 +1,95 @@
+"""Advice: the choice of a model for this very machine, and the reasons for the one that is used, in plain words.
+
+Gathers what choice.py wants to know (hardware, devices, what is installed, how fast the bundled model is), measuring
+what was never measured here, at most two seconds a model. The same words go to `meaning-ls models choose`, the doctor
+and the status of an editor. Downloads nothing and changes no index.
+"""
+
+from pathlib import Path
+
+from lsp_server.engine.agreement import open_encoder
+from lsp_server.engine.card import ModelError, read_card
+from lsp_server.engine.devices import CPU, DeviceError, installed_bases, openable
+from lsp_server.engine.encoder import BUNDLED, bundled_model
+from lsp_server.engine.installed import AUTO, chosen_for_auto, find_installed, find_model, installed
+from lsp_server.engine.remembered import measured_here
+from lsp_server.engine.threads import all_threads
+from lsp_server.models.catalogue import load_catalogue
+from lsp_server.models.choice import SYMBOLS, Choice, Known, choose, minutes
+from lsp_server.models.hardware import look
+from lsp_server.models.measure import texts_of, texts_per_second
+
+
+def choose_here(cache_dir: str = "", root: Path | None = None, symbols: int = SYMBOLS) -> Choice:
+    """Choose for this machine; `root` is a project whose texts are used for measuring, `symbols` how many it has."""
+    texts = texts_of(root) if root else []
+
+    def measure(id: str, variant: str, device: str) -> float:
+        model = find_installed(f"{id}:{variant}", cache_dir) if id != BUNDLED else find_installed(id, cache_dir)
+        return _speed(model.folder, device, texts, cache_dir) if model else 0.0
+
+    return choose(
+        look(),
+        Known(
+            catalogue=load_catalogue(),
+            installed=frozenset((model.id, model.variant) for model in installed(cache_dir)),
+            devices=openable(),
+            base=_speed(bundled_model(), CPU, texts, cache_dir),
+            symbols=symbols,
+            measure=measure,
+        ),
+    )
+
+
+def _speed(folder: Path, device: str, texts: list[str], cache_dir: str) -> float:
+    """Return the texts per second of a model here; measured once for this runtime, and again for a project's texts."""
+    memory = measured_here(cache_dir)
+    versions = ", ".join(f"{name} {version}" for name, version in installed_bases().items())
+    try:
+        key = f"speed | {device} | {versions} | {read_card(folder).fingerprint()} | {all_threads()} threads"
+        known = memory.get(key).get("texts per second", 0.0)
+        if known and not texts:
+            return known
+        rate = texts_per_second(open_encoder(folder, device, memory), texts, all_threads())
+    except (ModelError, DeviceError):
+        return 0.0
+    memory.keep(key, {"texts per second": rate})
+    return rate
+
+
+def why_this_model(model: str = AUTO, cache_dir: str = "", fingerprint: str = "") -> str:
+    """Return one or two sentences: which model is used, why, and whether another would suit this machine better.
+
+    `model` is the setting, `fingerprint` that of the model an index was made with, "" for none. Raises ModelError for
+    a setting that names no model.
+    """
+    folder = find_model(model, cache_dir, fingerprint)
+    id = read_card(folder).id
+    choice = choose_here(cache_dir)
+    picked = choice.picked
+    if model != AUTO:
+        reason = f"The model is {id}, as the setting says."
+    elif fingerprint and read_card(folder).fingerprint() == fingerprint:
+        reason = f"The model is {id}, with which this index was made."
+    elif chosen_for_auto(cache_dir):
+        reason = f"The model is {id}, as 'meaning-ls models choose' wrote down."
+    else:
+        reason = f"The model is {id}, which comes with the program."
+    if picked.model.id == id:
+        return f"{reason} It is the best for this machine: {choice.machine.describe()}."
+    return f"{reason} {offer(choice)}"
+
+
+def offer(choice: Choice) -> str:
+    """Return the sentence that offers the picked model: size, licence, how long a first index takes, the command."""
+    picked = choice.picked
+    if picked.model.bundled or picked.variant is None:
+        return f"The best for this machine is {picked.model.id}, which comes with the program."
+    takes = f", {minutes(choice.symbols / picked.texts_per_second)} to index" if picked.texts_per_second else ""
+    licence = picked.model.licence
+    if picked.installed:
+        how = f"it is installed: meaning-ls index --model {picked.model.id}"
+    else:
+        how = f"meaning-ls models pull {picked.model.id}"
+    size = f"{picked.variant.disk_mb:,.0f} MB"
+    return f"A better model fits this machine: {picked.model.id} ({size}, {licence}{takes}); {how}"

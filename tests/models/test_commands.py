@@ -1,0 +1,257 @@
+"""`meaning-ls models`, run as a program: a real model from a hub on the loopback interface, used and removed."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import filelock
+import pytest
+
+from lsp_server.engine.encoder import bundled_model
+from lsp_server.engine.installed import models_home
+from lsp_server.models.catalogue import load_catalogue
+from lsp_server.models.download import Progress
+from lsp_server.terminal import TransferMeter
+from tests.models.hub_server import Fault, Hub
+
+PROGRAM = [sys.executable, "-m", "lsp_server"]
+CHECKOUT = Path(__file__).parents[2]
+SECONDS = 90
+ID = "granite-small-en-r2"
+GRAPH, DATA, TOKENIZER = "onnx/model_quantized.onnx", "onnx/model_quantized.onnx_data", "tokenizer.json"
+posix = pytest.mark.skipif(os.name == "nt", reason="pseudo-terminals and Ctrl-C to a child are POSIX")
+
+
+class Machine:
+    """A user with a cache of their own, a project, and a hub that serves the bundled model under another name."""
+
+    def __init__(self, folder, hub):
+        self.cache, self.project, self.hub = folder / "cache", folder / "project", hub
+        self.project.mkdir()
+        (self.project / "mail.py").write_text('def send_receipt(order):\n    """Mail a receipt to the buyer."""\n')
+        (self.project / "disk.py").write_text("def drop(path):\n    path.unlink()\n")
+        model = bundled_model()
+        hub.repos[load_catalogue().find(ID).repo] = {
+            GRAPH: (model / "model.onnx").read_bytes(),
+            DATA: b"weights that this graph does not read",
+            TOKENIZER: (model / "tokenizer.json").read_bytes(),
+        }
+
+    @property
+    def folder(self):
+        return models_home(str(self.cache)) / ID / "q8"
+
+    def start(self, *words, **options):
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "NO_COLOR"))}
+        environment |= {"PYTHONPATH": str(CHECKOUT), "HF_ENDPOINT": self.hub.url, "TERM": "xterm", "HF_TOKEN": ""}
+        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
+        words = [*words, "--cache-dir", str(self.cache)]
+        return subprocess.Popen([*PROGRAM, *words], cwd=self.project, env=environment, **pipes)
+
+    def run(self, *words):
+        process = self.start(*words)
+        out, err = process.communicate(timeout=SECONDS)
+        return process.returncode, out.decode(), err.decode()
+
+    def json(self, *words):
+        code, out, err = self.run(*words, "--json")
+        assert code == 0, err
+        return json.loads(out)
+
+
+@pytest.fixture
+def machine(tmp_path):
+    with Hub() as hub:
+        yield Machine(tmp_path, hub)
+
+
+# ---- from nothing to an index and back
+
+
+def test_fetched_used_and_removed(machine):
+    assert machine.json("index")["model"] == "minilm-l6"
+
+    code, out, err = machine.run("models", "pull", ID)
+    assert code == 0, err
+    assert "55 MB, licence Apache-2.0" in err
+    assert f"{ID}:q8 is installed and passed its test" in out
+    assert sorted(path.name for path in machine.folder.iterdir()) == [
+        *("model.onnx", "model.toml", "model_quantized.onnx_data", "tokenizer.json")
+    ]
+
+    listed = {row["id"]: row for row in machine.json("models")["models"]}
+    assert listed[ID]["installed"] == [str(machine.folder)]
+    assert not listed["granite-97m-r2"]["installed"]
+
+    assert machine.json("index")["model"] == "minilm-l6"  # what exists keeps its model
+    assert machine.json("index", "--model", ID)["model"] == ID
+    code, out, err = machine.run("search", "confirm a purchase by e-mail", "--json")
+    assert json.loads(out.splitlines()[0])["path"] == "mail.py", err
+    assert machine.json("status")["model"] == ID
+
+    assert machine.json("models", "remove", ID)["removed"] == [f"{ID}:q8"]
+    assert not machine.folder.parent.exists()
+    assert machine.json("index")["model"] == "minilm-l6"
+    assert machine.run("models", "remove", ID)[0] == 2
+
+
+def test_what_is_being_fetched_is_not_listed_and_what_was_there_stays(machine):
+    assert machine.run("models", "pull", ID)[0] == 0
+    before = {path.name: path.read_bytes() for path in machine.folder.iterdir()}
+    machine.hub.repos[load_catalogue().find(ID).repo][GRAPH] = b"this is no graph, and the hub says it is the file"
+    code, _, err = machine.run("models", "pull", ID)
+    assert code == 2
+    assert f"{ID} (q8) does not work here and was not installed" in err
+    assert "not a graph that ONNX Runtime loads" in err
+    assert {path.name: path.read_bytes() for path in machine.folder.iterdir()} == before
+    assert machine.run("models", "pull", f"{ID}:q8")[0] == 2
+    machine.hub.repos[load_catalogue().find(ID).repo][GRAPH] = before["model.onnx"]
+    assert machine.run("models", "pull", ID)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["grnite-small"], "Did you mean granite-small-en-r2"),
+        ([f"{ID}:q7"], "has no variant 'q7'; there are q8"),
+        (["minilm-l6"], "comes with the program: there is nothing to fetch"),
+        (["lateon-code"], "reorders answers"),
+        (["nomic-ai/nomic-embed-code"], "no ONNX file"),
+        (["embeddinggemma-2:fp16"], "must not be used as fp16"),
+        (["embeddinggemma-300m"], "shows no onnx-community/embeddinggemma-300m-ONNX"),
+        ([], "ID"),
+    ],
+)
+def test_what_cannot_be_fetched(machine, words, said):
+    code, out, err = machine.run("models", "pull", *words)
+    assert (code, out) == (2, "")
+    assert said in err
+    assert "Traceback" not in err
+
+
+def test_terms_that_nobody_accepted(machine):
+    machine.hub.gated.add(load_catalogue().find(ID).repo)
+    code, _, err = machine.run("models", "pull", ID)
+    assert code == 2
+    assert "accepted its terms" in err
+
+
+def test_somebody_else_is_fetching(machine):
+    work = models_home(str(machine.cache)) / ".fetching"
+    work.mkdir(parents=True)
+    with filelock.FileLock(work / f"{ID}-q8.lock"):
+        code, _, err = machine.run("models", "pull", ID)
+    assert code == 2
+    assert "Another process is fetching this model" in err
+
+
+def test_a_cache_that_cannot_be_written(machine):
+    machine.cache.mkdir()
+    (machine.cache / "models").write_text("in the way")
+    code, _, err = machine.run("models", "pull", ID)
+    assert code == 2
+    assert "cannot be written" in err
+    assert "--cache-dir" in err
+
+
+@posix
+def test_ctrl_c_and_again(machine):
+    import pty
+
+    machine.hub.faults[GRAPH].append(Fault(slow=0.01))
+    ours, theirs = pty.openpty()
+    process = machine.start("models", "pull", ID, stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    shown = b""
+    while b"MB/s" not in shown:
+        shown += os.read(ours, 4096)
+    process.send_signal(signal.SIGINT)
+    try:
+        while part := os.read(ours, 4096):
+            shown += part
+    except OSError:  # Linux says so when the other end is closed
+        pass
+    os.close(ours)
+    assert process.wait(SECONDS) == 130
+    assert "of 23.9 MB" in shown.decode()
+    assert "stopped" in shown.decode()
+    assert "Traceback" not in shown.decode()
+    assert not machine.folder.exists()
+    assert machine.run("models", "pull", ID)[0] == 0
+    assert machine.hub.asked(GRAPH)[-1]["range"] > "bytes=0-"
+
+
+# ---- the table and the choice
+
+
+def test_the_table(machine):
+    code, out, err = machine.run("models")
+    assert code == 0, err
+    lines = out.splitlines()
+    assert lines[0].startswith("This machine: ")
+    rows = {line[2:].split()[0]: line for line in lines if "Apache-2.0" in line or "MIT " in line}
+    assert {model.id for model in load_catalogue().model if model.licence in ("Apache-2.0", "MIT")} <= rows.keys()
+    assert "installed" in rows["minilm-l6"]
+    assert sum(line.startswith("*") for line in rows.values()) == 1
+    assert "Left out: nomic-ai/nomic-embed-code" in out
+    assert "\x1b" not in out
+    assert machine.hub.requests == []
+
+
+def test_the_table_as_json(machine):
+    table = machine.json("models")
+    assert {row["id"] for row in table["models"]} == {model.id for model in load_catalogue().model}
+    assert table["picked"] in {row["id"] for row in table["models"] if row["picked"]}
+    assert table["devices"][-1] == "cpu"
+    assert table["excluded"][0].keys() == {"sources", "licence", "why"}
+    bundled = next(row for row in table["models"] if row["id"] == "minilm-l6")
+    assert bundled["measured"]
+    assert bundled["textsPerSecond"] > 0
+
+
+def test_a_model_of_ones_own_is_listed(machine):
+    shutil.copytree(bundled_model(), models_home(str(machine.cache)) / "mine" / "int8")
+    assert "mine" in {row["id"] for row in machine.json("models")["models"]}
+
+
+def test_choosing(machine):
+    code, out, err = machine.run("models", "choose", "--explain", ".")
+    assert code == 0, err
+    assert "Considered, from the best down:" in out
+    assert out.count(" -> ") == 1
+    chosen = machine.json("models", "choose")
+    assert [each["tier"] for each in chosen["considered"]] == sorted(
+        (each["tier"] for each in chosen["considered"]), reverse=True
+    )
+    if chosen["installed"]:
+        assert machine.json("models")["chosen"].startswith(chosen["picked"].partition(":")[0])
+    assert machine.hub.requests == []
+
+
+def test_why_this_model(machine, monkeypatch):
+    from lsp_server.engine.card import ModelError
+    from lsp_server.models.advice import why_this_model
+
+    cache = str(machine.cache)
+    assert why_this_model(cache_dir=cache).startswith("The model is minilm-l6, which comes with the program. ")
+    assert why_this_model("minilm-l6", cache).startswith("The model is minilm-l6, as the setting says. ")
+    machine.run("models", "choose")
+    with pytest.raises(ModelError, match="There is no model 'nobody'"):
+        why_this_model("nobody", cache)
+
+
+# ---- what waiting looks like
+
+
+def test_the_line_of_a_download():
+    now = iter([0.0, 1.0, 2.0, 3.0])
+    meter = TransferMeter(lambda: next(now))
+    assert meter.line(Progress(0, 0, "asking the hub")) == "Asking the hub"
+    assert meter.line(Progress(0, 98_000_000), "#-").startswith(f"{'-' * 24}    0%  0.0 of 98.0 MB")
+    line = meter.line(Progress(49_000_000, 98_000_000), "#-")
+    assert line == f"{'#' * 12}{'-' * 12}   50%  49.0 of 98.0 MB  24.5 MB/s  0:02 left"
+    assert meter.line(Progress(49_000_000, 98_000_000, "the hub answers 503")) == "The hub answers 503"

@@ -10,7 +10,7 @@ RUN := $(VENV)/bin/python
 CLIENT := vscode-client/node_modules/.package-lock.json
 SOURCES := lsp_server tests benchmarks .ci docs models vscode-client/scripts
 
-.PHONY: demo test check format bench bench-quality bench-speed wheel picture screens clean neovim test-editors test-vscode vsix
+.PHONY: demo test check format bench bench-quality bench-speed wheel picture man screens clean neovim test-editors test-vscode vsix
 
 demo: $(VENV)/installed
 	@$(RUN) .ci/demo.py
@@ -49,6 +49,10 @@ screens: $(VENV)/installed-test neovim
 	$(RUN) .ci/editors.py $(NEWER)
 	$(RUN) docs/screens.py
 
+# The manual page, written anew from the command line's parser.
+man: $(VENV)/installed
+	$(RUN) docs/manpage.py
+
 # A stamp per set of extras, so that each is installed once, and again when pyproject.toml changes.
 $(VENV)/installed: pyproject.toml .ci/install.py
 	@$(INSTALL) $(VENV)
@@ -80,7 +84,8 @@ $(CLIENT): vscode-client/package-lock.json
 
 # Editors for the tests to drive, where they can be had without asking; a test without its editor says that it is skipped.
 # Each is a program and its package; what has no program is a package alone.
-EDITORS := nvim:neovim tmux:tmux emacs:emacs-nox vim:vim pylsp:python3-pylsp chromium:chromium
+EDITORS := nvim:neovim tmux:tmux emacs:emacs-nox vim:vim pylsp:python3-pylsp chromium:chromium \
+	fzf:fzf zsh:zsh fish:fish mandoc:mandoc
 PLUGINS := elpa-eglot elpa-lsp-mode elpa-consult elpa-vertico vim-ale
 
 neovim:

@@ -8,7 +8,6 @@ need it, not here: a child process that is spawned imports this module again.
 
 import argparse
 import gc
-import json
 import logging
 import os
 import sys
@@ -91,6 +90,8 @@ def search(arguments: argparse.Namespace) -> int:
     if arguments.queries is not None:
         if arguments.dir is not None:
             raise UsageError("with --queries there is no QUERY: meaning-ls search --queries FILE.jsonl [DIR]")
+        if arguments.layout:
+            raise UsageError(f"questions of a file are answered in JSON, not with --{arguments.layout}")
         folder = Path(arguments.query) if arguments.query is not None else None
         return _answer_all(arguments, folder or _project_around(Path.cwd()))
     if arguments.query is None:
@@ -144,7 +145,8 @@ def doctor(arguments: argparse.Namespace) -> int:
 
 def why(arguments: argparse.Namespace) -> int:
     """Say whether a file is indexed, or which rule leaves it out."""
-    with _opened(arguments, arguments.root or _project_around(arguments.file.absolute().parent)) as index:
+    whole = arguments.file.absolute()
+    with _opened(arguments, arguments.root or _project_around(whole if whole.is_dir() else whole.parent)) as index:
         path = _inside(index, arguments.file)
         sentence = index.why(path)
         indexed = sentence.startswith(f"{path} is indexed with")
@@ -206,6 +208,14 @@ def models(arguments: argparse.Namespace) -> int:
     return run(arguments)
 
 
+def completion(arguments: argparse.Namespace) -> int:
+    """Print what a shell needs to complete these commands."""
+    from lsp_server.completion import completion as script
+
+    _print(script(arguments.shell))
+    return FOUND
+
+
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "serve": serve,
     "index": index_folder,
@@ -218,6 +228,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "models": models,
     "config": config,
     "mcp": mcp,
+    "completion": completion,
 }
 
 
@@ -321,7 +332,7 @@ def _by_meaning(index: "Index", asked: "Query") -> "Answer":
 
 
 def _print_answer(arguments: argparse.Namespace, index: "Index", answer: "Answer") -> int:
-    from lsp_server.listing import hit_block, hit_line, hit_object
+    from lsp_server.listing import answer_lines
     from lsp_server.terminal import style_for
 
     if not answer.hits:
@@ -329,15 +340,10 @@ def _print_answer(arguments: argparse.Namespace, index: "Index", answer: "Answer
         return NOTHING
     if not answer.confident:
         _note("nothing fits well; nearest:")
-    if arguments.json:
-        for hit in answer.hits:
-            _print_json(hit_object(hit))
-    elif sys.stdout.isatty() or arguments.color == "always":
-        style = style_for(sys.stdout, arguments.color)
-        for number, hit in enumerate(answer.hits, 1):
-            _print(*hit_block(number, hit, index, style))
-    else:
-        _print(*(hit_line(hit, index.root) for hit in answer.hits))
+    for_people = sys.stdout.isatty() or arguments.color == "always"
+    layout = "json" if arguments.json else arguments.layout or ("blocks" if for_people else "lines")
+    style = style_for(sys.stdout, arguments.color, arguments.hyperlink)
+    _print(*answer_lines(layout, answer.hits, index, style))
     return FOUND
 
 
@@ -357,8 +363,9 @@ def _print(*lines: str) -> None:
 
 
 def _print_json(value: object) -> None:
-    # ASCII: every console and every half of a surrogate pair in a file's name survives it.
-    _print(json.dumps(value))
+    from lsp_server.listing import as_json
+
+    _print(as_json(value))
 
 
 def _note(sentence: str) -> None:

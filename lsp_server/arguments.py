@@ -38,24 +38,35 @@ DIR is the folder that is indexed. Without it that is the project around the cur
 upwards that holds .git, else the current directory itself."""
 
 SEARCH = f"""\
-Find code by what it does. The index is brought up to date first; another process that is indexing is not waited for.
+The index is brought up to date first; another process that is indexing is not waited for.
 
 {ROOTS}
 
 The question may hold filters: kind:function lang:python path:src/** -path:tests/** in:folder name:parse* changed:
 and "quoted words" that must appear literally. A terminal gets snippets, a pipe gets one line a hit, with paths relative
-to the current directory. --json gives one JSON object a line, with paths relative to DIR and lines counted from 1."""
+to the current directory, always the best first. --json gives one JSON object a line, with paths relative to DIR and
+lines counted from 1."""
 
 
 MCP = """\
-Serve a coding agent on standard input and output, with the tools find_code, similar_code and index_status. They see the
-folders DIR; without any, those that the client calls its roots; without those, the project around the current
-directory. Needs the extra mcp: pip install "meaning-ls[mcp]"."""
+The tools find_code, similar_code and index_status are offered on standard input and output. They see the folders DIR;
+without any, those that the client calls its roots; without those, the project around the current directory. Needs the
+extra mcp: pip install "meaning-ls[mcp]"."""
 
-CONFIG = """\
-Print the configuration that makes an editor start meaning-ls. It goes to standard output; where it belongs is said on
-standard error. With --command meaning-ls, the program is looked for on the PATH: for a configuration that is shared by
-several machines."""
+CONFIG = f"""\
+EDITOR is one of {", ".join(EDITORS)}. The configuration goes to standard output; where it belongs is said on
+standard error. With --command meaning-ls the program is looked for on the PATH, for a configuration that several
+machines share."""
+
+
+SHELLS = ("bash", "zsh", "fish")
+
+COMPLETION = """\
+Commands, options, files, languages and kinds are completed. Where the script belongs:
+
+  bash   meaning-ls completion bash > ~/.local/share/bash-completion/completions/meaning-ls
+  zsh    meaning-ls completion zsh > a folder of $fpath, as _meaning-ls
+  fish   meaning-ls completion fish > ~/.config/fish/completions/meaning-ls.fish"""
 
 
 DOCTOR = f"""\
@@ -107,7 +118,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"meaning-ls {__version__}")
     parser.set_defaults(unindexed=(), verbose=False, cache_dir="")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands", parser_class=_Parser)
-    how, shown, filters = _engine_options(), _output_options(), _filter_options()
+    how, shown, laid_out, filters = _engine_options(), _output_options(), _layout_options(), _filter_options()
 
     serve = _command(commands, "serve", "be the language server (what happens without a command)", [how])
     serve.add_argument("--stdio", action="store_true", help="talk on standard input and output, as is the default")
@@ -119,7 +130,7 @@ def make_parser() -> argparse.ArgumentParser:
     index.add_argument("dir", metavar="DIR", nargs="?", type=Path, help="the folder (default: the project around here)")
     _add_index_exclude(index)
 
-    search = _command(commands, "search", "find code by what it does", [how, shown, filters], SEARCH)
+    search = _command(commands, "search", "find code by what it does", [how, laid_out, filters], SEARCH)
     search.add_argument("query", metavar="QUERY", nargs="?", help="the question, in quotes; may hold filters")
     search.add_argument(
         "dir", metavar="DIR", nargs="?", type=Path, help="the folder (default: the project around here)"
@@ -130,7 +141,7 @@ def make_parser() -> argparse.ArgumentParser:
         help='answer {"id", "query", ...} per line (- for standard input) with {"id", "results"} per line',
     )
 
-    similar = _command(commands, "similar", "find code like that at a place", [how, shown, filters, _root_option()])
+    similar = _command(commands, "similar", "find code like that at a place", [how, laid_out, filters, _root_option()])
     similar.add_argument("place", metavar="FILE:LINE", type=_place, help="a line or lines (FILE:10-20), counted from 1")
 
     status = _command(commands, "status", "tell what is indexed, and what is left out", [how, shown], ROOTS)
@@ -149,7 +160,7 @@ def make_parser() -> argparse.ArgumentParser:
     why = _command(
         commands, "why", "tell whether a file is indexed, or which rule leaves it out", [how, shown, _root_option()]
     )
-    why.add_argument("file", metavar="FILE", type=Path)
+    why.add_argument("file", metavar="FILE", type=Path, help="a file or a folder")
     _add_index_exclude(why)
 
     explain = _command(
@@ -158,7 +169,7 @@ def make_parser() -> argparse.ArgumentParser:
         "tell why a symbol stands where it stands in an answer",
         [how, shown, filters, _root_option()],
     )
-    explain.add_argument("query", metavar="QUERY")
+    explain.add_argument("query", metavar="QUERY", help="the question")
     explain.add_argument("place", metavar="FILE:LINE", type=_place, help="a line of the symbol, counted from 1")
 
     mcp = _command(commands, "mcp", "serve coding agents by the Model Context Protocol", [how], MCP)
@@ -168,10 +179,13 @@ def make_parser() -> argparse.ArgumentParser:
     _add_models(commands)
 
     config = _command(commands, "config", "print what an editor has to be told, with the installed path", [], CONFIG)
-    config.add_argument("editor", metavar="EDITOR", choices=EDITORS, help=", ".join(EDITORS))
+    config.add_argument("editor", metavar="EDITOR", choices=tuple(EDITORS), help="an editor")
     config.add_argument(
         "--command", dest="program", metavar="PATH", type=_program, help="start this instead (default: this program)"
     )
+
+    completion = _command(commands, "completion", "print what a shell needs to complete these commands", [], COMPLETION)
+    completion.add_argument("shell", metavar="SHELL", choices=SHELLS, help="bash, zsh or fish")
     return parser
 
 
@@ -198,12 +212,12 @@ def _command(
     name: str,
     summary: str,
     parents: list[_Parser],
-    description: str = "",
+    more: str = "",
 ) -> argparse.ArgumentParser:
     return commands.add_parser(
         name,
         help=summary,
-        description=description or f"{summary[0].upper()}{summary[1:]}.",
+        description=f"{summary[0].upper()}{summary[1:]}." + (f"\n\n{more}" if more else ""),
         parents=parents,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -241,10 +255,40 @@ def _output_options() -> _Parser:
     options = _Parser(add_help=False)
     group = options.add_argument_group("output")
     group.add_argument("--json", action="store_true", help="JSON, one object a line")
-    group.add_argument(
-        "--color", choices=("auto", "always", "never"), default="auto", help="(default: auto, which heeds NO_COLOR)"
-    )
+    _add_when(group, "--color", "paint (default: auto, which heeds NO_COLOR)")
     return options
+
+
+def _layout_options() -> _Parser:
+    """How answers are laid out; the names are ripgrep's where it has one."""
+    options = _Parser(add_help=False)
+    group = options.add_argument_group("output")
+    layout = group.add_mutually_exclusive_group()
+    layout.add_argument("--json", action="store_true", help="JSON, one object a line")
+    layout.add_argument(
+        "--vimgrep",
+        dest="layout",
+        action="store_const",
+        const="vimgrep",
+        help="FILE:LINE:COLUMN:TEXT, for editors' lists of places",
+    )
+    layout.add_argument(
+        "--heading", dest="layout", action="store_const", const="heading", help="hits of a file below its name"
+    )
+    layout.add_argument(
+        *("-l", "--files-with-matches"),
+        dest="layout",
+        action="store_const",
+        const="files",
+        help="names of files alone, the best first",
+    )
+    _add_when(group, "--color", "paint (default: auto, which heeds NO_COLOR)")
+    _add_when(group, "--hyperlink", "make paths links (default: auto, for terminals that are known to show links)")
+    return options
+
+
+def _add_when(group: "argparse._ArgumentGroup", name: str, summary: str) -> None:
+    group.add_argument(name, choices=("auto", "always", "never"), default="auto", help=summary)
 
 
 def _filter_options() -> _Parser:
@@ -277,7 +321,8 @@ def _add_index_exclude(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         dest="unindexed",
-        help="leave these files out of the index; repeatable",
+        help="leave these files out of the index; repeatable. What is to be left out by every command and editor"
+        " belongs into the project's .meaningignore",
     )
 
 

@@ -4,11 +4,12 @@ Takes the engine's hits and status, gives JSON objects, lines for a pipe and sni
 counted from 0; everything that leaves here counts them from 1 and includes the last one.
 """
 
+import json
 import os
 import re
 import textwrap
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from lsp_server.engine.files import FilesError, Rules, read
@@ -47,14 +48,68 @@ def last_line(hit: Hit) -> int:
     return span.end_line - 1 if span.end_column == 0 and span.end_line > span.start_line else span.end_line
 
 
+def answer_lines(layout: str, hits: Sequence[Hit], index: Index, style: Style) -> Iterator[str]:
+    """Give the lines of an answer, laid out as "json", "vimgrep", "heading", "files", "blocks" or "lines"."""
+    if layout == "json":
+        yield from (as_json(hit_object(hit)) for hit in hits)
+    elif layout == "vimgrep":
+        yield from (_vimgrep_line(hit, index) for hit in hits)
+    elif layout == "files":
+        yield from (_linked_path(found[0], index, style) for found in _by_file(hits))
+    elif layout == "heading":
+        yield from _headed_lines(hits, index, style)
+    elif layout == "blocks":
+        for number, hit in enumerate(hits, 1):
+            yield from _hit_block(number, hit, index, style)
+    else:
+        yield from (hit_line(hit, index.root) for hit in hits)
+
+
+def as_json(value: object) -> str:
+    """Return JSON in ASCII: every console and every half of a surrogate pair in a file's name survives it."""
+    return json.dumps(value)
+
+
 def hit_line(hit: Hit, root: Path) -> str:
     """Return a hit on one line as compilers and grep write it: PATH:LINE: kind name: preview."""
     return f"{place(hit, root)}: {hit.kind} {clean(_full_name(hit))}: {clean(hit.preview)}"
 
 
-def hit_block(number: int, hit: Hit, index: Index, style: Style) -> Iterator[str]:
+def _vimgrep_line(hit: Hit, index: Index) -> str:
+    """Return PATH:LINE:COLUMN:TEXT of a name's line; the column counts bytes of UTF-8 from 1, as in rg and Vim."""
+    line, column = hit.name_span.start_line, hit.name_span.start_column
+    lines = _lines(index.root, hit.path, index.rules)
+    text = lines[line] if line < len(lines) else hit.preview
+    column = len(text[:column].encode("utf-8", "replace")) if line < len(lines) else 0
+    return f"{clean(near_path(index.root / hit.path))}:{line + 1}:{column + 1}:{clean(text)}"
+
+
+def _headed_lines(hits: Sequence[Hit], index: Index, style: Style) -> Iterator[str]:
+    """Give the hits of each file below its name, files and hits in the order of the best."""
+    for number, found in enumerate(_by_file(hits)):
+        if number:
+            yield ""
+        yield style.paint("35", _linked_path(found[0], index, style))
+        for hit in found:
+            name = style.bold(clean(_full_name(hit)))
+            yield f"{style.paint('32', str(hit.name_span.start_line + 1))}: {hit.kind} {name}: {clean(hit.preview)}"
+
+
+def _by_file(hits: Sequence[Hit]) -> Iterable[list[Hit]]:
+    files: dict[str, list[Hit]] = {}
+    for hit in hits:
+        files.setdefault(hit.path, []).append(hit)
+    return files.values()
+
+
+def _linked_path(hit: Hit, index: Index, style: Style) -> str:
+    whole = index.root / hit.path
+    return style.link(whole.as_uri(), clean(near_path(whole)))
+
+
+def _hit_block(number: int, hit: Hit, index: Index, style: Style) -> Iterator[str]:
     """Give the lines of a hit for a terminal: where, what, how well, and the first lines of it."""
-    where = style.paint("36", place(hit, index.root))
+    where = style.link((index.root / hit.path).as_uri(), style.paint("36", place(hit, index.root)))
     how = style.dim(f"{hit.score:.2f} {hit.match}")
     yield f"{number:>3}. {where}  {style.dim(hit.kind)} {style.bold(clean(_full_name(hit)))}  {how}"
     lines = _snippet(hit, index.root, index.rules)
@@ -82,16 +137,20 @@ def _full_name(hit: Hit) -> str:
 
 def _snippet(hit: Hit, root: Path, rules: Rules) -> list[tuple[int, str]]:
     """Return the first lines of a hit from its name on, each with its number; its preview if the file is gone."""
-    first = hit.name_span.start_line
-    try:
-        lines = _LINE_END.split(read(root, hit.path, rules).text)
-    except FilesError:
-        lines = []
+    first, lines = hit.name_span.start_line, _lines(root, hit.path, rules)
     rows = [at for at in range(first, min(last_line(hit) + 1, len(lines))) if lines[at].strip()][:SNIPPET_LINES]
     if not rows:
         return [(first + 1, hit.preview)]
     texts = textwrap.dedent("\n".join(lines[at] for at in rows)).split("\n")
     return [(at + 1, text) for at, text in zip(rows, texts, strict=True)]
+
+
+def _lines(root: Path, path: str, rules: Rules) -> list[str]:
+    """Return the lines of a file, none if it is gone."""
+    try:
+        return _LINE_END.split(read(root, path, rules).text)
+    except FilesError:
+        return []
 
 
 def status_object(index: Index, status: Status) -> Json:

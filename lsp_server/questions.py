@@ -56,11 +56,18 @@ def _question(line: str, number: int, base: Query) -> tuple[object, Query]:
     asked = replace(
         base,
         text=_value(entry, "query", str),
-        limit=max(1, _value(entry, "limit", int, base.limit)),
+        limit=_limit(entry, base.limit),
         include=(*base.include, *_texts(entry, "include")),
         exclude=(*base.exclude, *_texts(entry, "exclude")),
     )
     return entry.get("id", number), with_filters(asked, _texts(entry, "kinds"), _texts(entry, "languages"))
+
+
+def _limit(entry: dict[str, object], default: int) -> int:
+    limit = _value(entry, "limit", int, default)
+    if limit < 1:
+        raise ValueError("'limit' must be at least 1")
+    return limit
 
 
 def _value(entry: dict[str, object], name: str, kind: type[_T], default: _T | None = None) -> _T:

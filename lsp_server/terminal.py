@@ -10,7 +10,7 @@ import shutil
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO, TypeVar
 
@@ -33,13 +33,18 @@ _SAFE = dict.fromkeys(_CONTROLS, "\N{REPLACEMENT CHARACTER}") | {ord("\t"): "   
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """Paints words: with escape sequences or, when `start` is empty, not at all."""
+    """Paints words: with escape sequences or, when `start` is empty, not at all. Links them when it is `linked`."""
 
     start: str
+    linked: bool = False
 
     def paint(self, codes: str, text: str) -> str:
         """Return `text` painted by `codes` (SGR parameters, "1;34" for example)."""
         return f"{self.start}{codes}m{text}{self.start}0m" if self.start else text
+
+    def link(self, uri: str, text: str) -> str:
+        """Return `text` as a link (OSC 8, https://gist.github.com/egmontkob/eb114294efbcd5adb1944c9f3cb5feda)."""
+        return f"\x1b]8;;{uri}\x1b\\{text}\x1b]8;;\x1b\\" if self.linked else text
 
     def bold(self, text: str) -> str:
         """Return `text` as what the eye shall find first."""
@@ -51,14 +56,34 @@ class Style:
 
 
 PAINTS = {"ok": "32", "warn": "33", "fail": "31"}  # green, yellow, red
+# Terminals that name themselves and show links (https://github.com/Alhadis/OSC8-Adoption).
+_LINKING_PROGRAMS = frozenset({"iTerm.app", "WezTerm", "vscode", "ghostty", "Hyper", "rio", "WarpTerminal", "zed"})
+_LINKING_TERMS = frozenset({"kitty", "foot", "alacritty", "ghostty", "wezterm", "contour"})
+_LINKING_MARKS = ("WT_SESSION", "KONSOLE_VERSION", "DOMTERM")
+_LINKING_VTE = 5002  # 0.50.2: 0.50.0 crashed on some links
+
 COLOURED, PLAIN = Style("\x1b["), Style("")
 
 
-def style_for(stream: TextIO, wish: str) -> Style:
-    """Return how to paint on `stream`; `wish` is 'always', 'never' or 'auto' (see https://no-color.org)."""
-    if wish == "auto":
-        wish = "always" if stream.isatty() and not os.environ.get("NO_COLOR") and _understands() else "never"
-    return COLOURED if wish == "always" else PLAIN
+def style_for(stream: TextIO, color: str, hyperlink: str = "never") -> Style:
+    """Return how to paint on `stream`; each wish is 'always', 'never' or 'auto' (see https://no-color.org)."""
+    live = stream.isatty() and _understands()
+    painted = color == "always" or (color == "auto" and live and not os.environ.get("NO_COLOR"))
+    linked = hyperlink == "always" or (hyperlink == "auto" and live and _shows_links(os.environ))
+    return Style("\x1b[" if painted else "", linked)
+
+
+def _shows_links(environment: Mapping[str, str]) -> bool:
+    """Say whether the terminal is known to show links; most of the others drop them, but some print them."""
+    if "STY" in environment:  # GNU screen lets nothing through
+        return False
+    vte = environment.get("VTE_VERSION", "")
+    return (
+        environment.get("TERM_PROGRAM") in _LINKING_PROGRAMS
+        or environment.get("TERM", "").removeprefix("xterm-").split("-")[0] in _LINKING_TERMS
+        or (vte.isdigit() and int(vte) >= _LINKING_VTE)
+        or any(name in environment for name in _LINKING_MARKS)
+    )
 
 
 def clean(text: str) -> str:

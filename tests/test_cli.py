@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -61,6 +62,10 @@ export async function retryWithBackoff(request, attempts) {
 RECEIPT = "confirm a purchase to the buyer by mail"
 
 
+# What the terminal of whoever runs the tests says of itself.
+OTHERS = ("NO_COLOR", "CI", "STY", "TERM_PROGRAM", "VTE_VERSION", "KONSOLE_VERSION", "DOMTERM", "WT_SESSION")
+
+
 class Shop:
     """A project with its own index."""
 
@@ -75,7 +80,7 @@ class Shop:
         (self.root / ".git").mkdir()
 
     def start(self, *words, cwd="", **options):
-        environment = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "CI")}
+        environment = {name: value for name, value in os.environ.items() if name not in OTHERS}
         environment |= {"PYTHONPATH": str(Path(__file__).parent.parent), "TERM": "xterm"} | options.pop("env", {})
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
         words = [*words, "--cache-dir", str(self.cache)]
@@ -134,6 +139,9 @@ def test_help_costs_no_engine():
         (["similar", "../outside.py:1", "--root", "."], "--root"),
         (["index", "shop/mail.py"], "mail.py"),
         (["serve", "--tcp", "nowhere"], "HOST:PORT"),
+        (["search", "x", "--json", "--vimgrep"], "--vimgrep"),
+        (["search", "--queries", "-", "--heading"], "JSON"),
+        (["completion", "tcl"], "tcl"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -262,7 +270,11 @@ def test_each_question_on_a_pipe_is_answered_at_once(shop):
 
 
 @pytest.mark.parametrize(
-    "line", ["{", "[]", '{"id": 1}', '{"query": "x", "limit": "3"}', '{"query": "x", "kinds": ["no"]}']
+    "line",
+    [
+        *("{", "[]", '{"id": 1}', '{"query": "x", "limit": "3"}', '{"query": "x", "limit": 0}'),
+        '{"query": "x", "kinds": ["no"]}',
+    ],
 )
 def test_a_bad_question_ends_it_with_its_number(shop, line):
     code, _, err = shop.run("search", "--queries", "-", stdin=f'{{"query": "customer"}}\n{line}\n')
@@ -296,6 +308,23 @@ def test_why(shop):
     assert json.loads(out)["indexed"] is False
     assert ".gitignore" in json.loads(out)["reason"]
     assert shop.run("why", "shop/none.py")[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("folder", "code", "said"),
+    [
+        ("shop", 0, "shop is indexed with 2 files."),
+        ("web", 0, "web is indexed with 1 file."),
+        (".", 0, ". is indexed with "),
+        ("build", 1, ".gitignore"),
+        ("none", 1, "none is left out"),
+    ],
+)
+def test_why_of_a_folder(shop, folder, code, said):
+    shown, out, _ = shop.run("why", folder)
+    assert shown == code
+    assert said in out
+    assert json.loads(shop.run("why", folder, "--json")[1])["indexed"] is (code == 0)
 
 
 def test_explain(shop):
@@ -348,6 +377,55 @@ def test_a_model_that_cannot_be_loaded_leaves_the_words(shop, tmp_path):
     assert json.loads(out.splitlines()[0])["name"] == "send_receipt"
     assert "model.onnx" in err
     assert "words and names" in err
+
+
+# ---- layouts
+
+
+def test_vimgrep_is_a_line_a_hit_with_the_column_of_the_name(shop):
+    code, out, _ = shop.run("search", RECEIPT, "--vimgrep")
+    assert code == 0
+    assert out.splitlines()[0] == f"{os.path.join('shop', 'mail.py')}:1:5:def send_receipt(customer, order):"  # noqa: PTH118
+    assert "paints_screen" in (out := shop.run("search", "paints_screen", "--vimgrep", "-n", "1")[1])
+    assert not {"\x1b", "\x07", "\u202e"} & set(out)
+
+
+def test_heading_and_files_group_by_file_and_keep_the_order(shop):
+    rows = shop.find("customer")
+    files = list(dict.fromkeys(row["path"] for row in rows))
+    assert len(files) < len(rows), "no file is there twice, so nothing is grouped"
+    out = shop.run("search", "customer", "-l")[1]
+    assert [Path(line).as_posix() for line in out.splitlines()] == files
+    groups = [group.splitlines() for group in shop.run("search", "customer", "--heading")[1].split("\n\n")]
+    assert [Path(group[0]).as_posix() for group in groups] == files
+    assert sum(len(group) - 1 for group in groups) == len(rows)
+    assert all(re.match(r"\d+: \w+ ", line) for group in groups for line in group[1:])
+
+
+def test_links_are_made_when_they_are_wished(shop):
+    link = f"\x1b]8;;{(shop.root / 'shop' / 'mail.py').as_uri()}\x1b\\"
+    for layout in (["--heading"], ["-l"], ["--color", "always"]):
+        assert link in shop.run("search", RECEIPT, *layout, "--hyperlink", "always")[1]
+        assert "\x1b]8" not in shop.run("search", RECEIPT, *layout)[1]
+
+
+@posix
+@pytest.mark.parametrize(
+    ("env", "linked"),
+    [
+        ({"TERM_PROGRAM": "WezTerm"}, True),
+        ({"TERM": "xterm-kitty"}, True),
+        ({"VTE_VERSION": "7600"}, True),
+        ({"VTE_VERSION": "4500"}, False),
+        ({"TERM_PROGRAM": "WezTerm", "STY": "1.pts"}, False),
+        ({"TERM_PROGRAM": "WezTerm", "TERM": "dumb"}, False),
+        ({}, False),
+    ],
+    ids=str,
+)
+def test_terminals_that_are_known_to_show_links_get_them(shop, env, linked):
+    _, shown = in_terminal(shop, "search", RECEIPT, "--no-update", "-n", "1", env=env)
+    assert ("\x1b]8;;file://" in shown) is linked
 
 
 # ---- terminals, pipes that close, Ctrl-C

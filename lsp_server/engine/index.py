@@ -308,8 +308,12 @@ class Index:
         )
 
     def why(self, path: str) -> str:
-        """Return a sentence: how much of a file is indexed, or which rule leaves it out."""
+        """Return a sentence: how much of a file or folder is indexed, or which rule leaves it out."""
         reason = why(self.root, path, self.rules)
+        if not reason and (self.root / path).is_dir():
+            files = self._ask(lambda store: store.files_below("" if path == "." else path))
+            many = f"{files} file{'s' if files > 1 else ''}"
+            return f"{path} is indexed with {many}." if files else f"Nothing in {path} is indexed."
         known = self._ask(lambda store: store.file_note(path))
         if reason:
             return f"{path} is left out: {reason}."

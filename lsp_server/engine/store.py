@@ -201,6 +201,15 @@ class Store:
         ).fetchone()
         return row
 
+    def files_below(self, folder: str) -> int:
+        """Return how many files below a folder are indexed; "" is the root."""
+        below = path_bytes(f"{folder}/") if folder else b""
+        return int(
+            self._db.execute(
+                "SELECT count(*) FROM files WHERE left_out = '' AND substr(path, 1, ?) = ?", (len(below), below)
+            ).fetchone()[0]
+        )
+
     def has_content(self, path: str, content_hash: bytes) -> bool:
         """Return whether a file is stored with this content."""
         found = self._db.execute(

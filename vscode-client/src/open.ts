@@ -26,12 +26,11 @@ export async function open(symbol: SemanticSymbol, where: vscode.ViewColumn): Pr
   try {
     const document = await vscode.workspace.openTextDocument(uri);
     const start = document.validatePosition(nameOf(symbol).start);
-    const editor = await vscode.window.showTextDocument(document, {
+    await vscode.window.showTextDocument(document, {
       viewColumn: where,
       preview: vscode.workspace.getConfiguration('workbench.editor').get('enablePreviewFromQuickOpen', false),
       selection: new vscode.Range(start, start),
     });
-    editor.revealRange(rangeOf(symbol), vscode.TextEditorRevealType.InCenterIfOutsideViewport);
   } catch (error) {
     void vscode.window.showWarningMessage(await whyNot(uri, error));
   }

@@ -109,7 +109,7 @@ export class Status implements vscode.Disposable {
 
   private update(): void {
     const { text, detail, severity, isBusy } = this.text();
-    this.item.text = `$(search-fuzzy) ${text}`;
+    this.item.text = `$(search-fuzzy) ${l10n.t('Meaning: {0}', text)}`;
     this.item.detail = detail;
     this.item.severity = SEVERITIES[severity];
     this.item.busy = isBusy;

@@ -120,6 +120,58 @@ def helix(home: Path, project: Path) -> list[str]:
         screen.close()
 
 
+def emacs(home: Path, project: Path) -> list[str]:
+    """Emacs with the package, Vertico and Consult: M-x find-by-meaning."""
+    around = environment(home)
+    init = home / "init.el"
+    init.write_text(
+        f"""(setq native-comp-deferred-compilation nil native-comp-async-report-warnings-errors 'silent)
+        (package-initialize)
+        (setq inhibit-startup-screen t vertico-count 12 consult-preview-key 'any)
+        (menu-bar-mode -1) (vertico-mode)
+        (setq frame-background-mode 'dark) (frame-set-background-mode (selected-frame))
+        (add-to-list 'load-path "{CHECKOUT / "editors" / "emacs"}")
+        (require 'meaning-ls)
+        (global-meaning-ls-mode)""",
+        encoding="utf-8",
+    )
+    screen = Screen(home, ["emacs", "-nw", "-q", "--no-site-file", "-l", str(init), FILE], around, project, SIZE)
+    try:
+        screen.until(lambda lines: " Meaning " in lines[-2], SECONDS)
+        screen.press("M-x")
+        screen.until(lambda lines: any("M-x" in line for line in lines), SECONDS)
+        screen.type("find-by-meaning")
+        screen.press("Enter")
+        screen.until(lambda lines: "Find by meaning" in "".join(lines), SECONDS)
+        screen.type(demo.QUESTION)
+        return still(screen, lambda lines: "def check_password_hash" in "".join(lines[:15]))
+    finally:
+        screen.close()
+
+
+def vim(home: Path, project: Path) -> list[str]:
+    """Vim with ALE: :ALESymbolSearch."""
+    around = environment(home)
+    init = home / "vimrc"
+    init.write_text(
+        "set nocompatible termguicolors laststatus=2 noswapfile\nsyntax on\ncolorscheme habamax\nfiletype plugin on\n"
+        f"let g:ale_linters_explicit = 1\npackadd ale\n{configuration('ale', str(home / 'bin' / 'meaning-ls'))}",
+        encoding="utf-8",
+    )
+    screen = Screen(home, ["vim", "-u", str(init), "-i", "NONE", FILE], around, project, SIZE)
+    try:
+        screen.until(lambda lines: "test.py" in lines[-2], SECONDS)
+        while True:  # until the server has started and its index is open
+            screen.type(f":ALESymbolSearch -relative {demo.QUESTION}")
+            screen.press("Enter")
+            try:
+                return still(screen, lambda lines: "check_password_hash" in lines[0], 5)
+            except AssertionError:
+                screen.press("Escape")
+    finally:
+        screen.close()
+
+
 def still(screen: Screen, test: Callable[[list[str]], bool], seconds: float = SECONDS) -> list[str]:
     """Wait until the screen shows something and has come to rest; return it with its colours."""
     before: list[str] = []
@@ -142,7 +194,7 @@ def wait(test: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-EDITORS: dict[str, Callable[[Path, Path], list[str]]] = {"neovim": neovim, "helix": helix}
+EDITORS: dict[str, Callable[[Path, Path], list[str]]] = {"neovim": neovim, "helix": helix, "emacs": emacs, "vim": vim}
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@
       meaning-ls-command (append (fact 'command) nil)
       ;; The editor's own sources are not asked what a package is.
       package-user-dir (expand-file-name "elpa" user-emacs-directory))
+(setq native-comp-deferred-compilation nil) ; a new home has nothing compiled, and tests need no speed
 (package-initialize)
 
 (defun wait (what done)

@@ -16,7 +16,8 @@ from .screen import Screen
 pytestmark = pytest.mark.timeout(180)
 
 INIT = """\
-(setq package-user-dir "~/elpa" inhibit-startup-screen t make-backup-files nil create-lockfiles nil
+(setq native-comp-deferred-compilation nil native-comp-async-report-warnings-errors 'silent
+      package-user-dir "~/elpa" inhibit-startup-screen t make-backup-files nil create-lockfiles nil
       vertico-count 12 package-quickstart-file "~/none")
 (package-initialize)
 (add-to-list 'load-path {package})
@@ -37,7 +38,7 @@ def emacs():
     found = find_editor("emacs", "emacs-nox")
     find_editor("tmux", "tmux")
     ask = "(progn (package-initialize) (require 'vertico) (require 'consult))"
-    if subprocess.run([found, "-q", "--batch", "--eval", ask], capture_output=True).returncode:
+    if subprocess.run([found, "-q", "--no-site-file", "--batch", "--eval", ask], capture_output=True).returncode:
         pytest.skip("Emacs has no Vertico and Consult. On Debian: apt-get install elpa-vertico elpa-consult")
     return found
 
@@ -50,7 +51,7 @@ def seen(emacs, make_household):
     command = f"(list {json.dumps(str(household.program()))})"
     package = json.dumps(str(CHECKOUT / "editors" / "emacs"))
     init.write_text(INIT.format(package=package, command=command), encoding="utf-8")
-    words = [emacs, "-nw", "-q", "-l", str(init), "src/prices.py"]
+    words = [emacs, "-nw", "-q", "--no-site-file", "-l", str(init), "src/prices.py"]
     screen = Screen(household.folder, words, household.environment, household.root)
     seen = {}
 

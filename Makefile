@@ -46,7 +46,7 @@ picture: $(VENV)/installed
 
 # The editors in docs/editors.md, painted anew from real runs.
 screens: $(VENV)/installed-test neovim
-	$(RUN) .ci/editors.py $(NEWER)
+	$(RUN) .ci/editors.py sid $(NEWER)
 	$(RUN) docs/screens.py
 
 # The manual page, written anew from the command line's parser.
@@ -97,11 +97,13 @@ neovim:
 		{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; } \
 			>/dev/null 2>&1 || echo $$missing "could not be installed" >&2; }
 
-# Newer editors than this Debian has, unpacked below .cache for the tests marked so; nothing is installed.
+# Newer editors than Debian 12 has, unpacked below .cache for the tests marked so; nothing is installed.
+NEW := neovim hx
 NEWER := neovim neovim-lualine neovim-telescope hx
 
 test-editors: $(VENV)/installed-test neovim
-	@$(RUN) .ci/editors.py $(NEWER)
+	@$(RUN) .ci/editors.py trixie $(NEW)
+	@$(RUN) .ci/editors.py sid $(NEWER)
 	@$(RUN) -m pytest tests/editors -m "newer or not newer"
 
 clean:

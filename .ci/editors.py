@@ -1,11 +1,11 @@
 """Editors: unpacks newer editors than this Debian has, for the tests to drive. Nothing is installed.
 
-    python3 .ci/editors.py neovim hx neovim-telescope
+    python3 .ci/editors.py sid neovim hx neovim-telescope
 
-Takes names of packages, gives `.cache/editors/root`, in which they lie with all that they need from Debian unstable,
-down to the C library, and `.cache/editors/bin` with a script for each program, which runs it by that root's own loader.
-Uses apt-get with a state of its own and whatever mirror this machine has, so no rights are needed and nothing of the
-system changes. Says why, and fails, where there is no apt-get or no network.
+Takes a suite of Debian and names of packages, gives `.cache/editors/SUITE/root`, in which they lie with all that they
+need, down to the C library, and `.cache/editors/SUITE/bin` with a script for each program, which runs it by that root's
+own loader. Uses apt-get with a state of its own and whatever mirror this machine has, so no rights are needed and
+nothing of the system changes. Says why, and fails, where there is no apt-get or no network.
 """
 
 import os
@@ -16,8 +16,6 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 CACHE = CHECKOUT / ".cache" / "editors"
-ROOT, PROGRAMS = CACHE / "root", CACHE / "bin"
-SUITE = "sid"
 # What a program has to be told because it does not lie where it was built to lie.
 ENVIRONMENT = {
     "nvim": {"VIMRUNTIME": "usr/share/nvim/runtime", "LUA_CPATH": "usr/lib/{libraries}/lua/5.1/?.so;;"},
@@ -31,44 +29,45 @@ class Trouble(Exception):
 
 def main() -> int:
     """Unpack what is not there yet, and return an exit code."""
-    packages = sorted(sys.argv[1:])
-    if not packages:
-        sys.stderr.write("usage: python3 .ci/editors.py PACKAGE...\n")
+    if len(sys.argv) < 3:
+        sys.stderr.write("usage: python3 .ci/editors.py SUITE PACKAGE...\n")
         return 1
     try:
-        unpack(packages)
+        unpack(sys.argv[1], sorted(sys.argv[2:]))
     except (Trouble, OSError) as error:
         sys.stderr.write(f"editors: {error}\n")
         return 1
     return 0
 
 
-def unpack(packages: list[str]) -> None:
-    """Unpack packages and what they need, unless these very ones are there."""
-    stamp, wanted = CACHE / "unpacked", " ".join(packages)
+def unpack(suite: str, packages: list[str]) -> None:
+    """Unpack packages of a suite and what they need, unless these very ones are there."""
+    folder, wanted = CACHE / suite, " ".join(packages)
+    stamp, root = folder / "unpacked", folder / "root"
     if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
         return
     if not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
         raise Trouble("newer editors are taken from Debian's packages, and this machine has no apt-get")
-    shutil.rmtree(CACHE, ignore_errors=True)
-    environment = make_state(CACHE / "apt")
-    sys.stderr.write(f"unpacking {wanted} from Debian {SUITE}\n")
+    shutil.rmtree(folder, ignore_errors=True)
+    apt = folder / "apt"
+    environment = make_state(apt, suite)
+    sys.stderr.write(f"unpacking {wanted} from Debian {suite}\n")
     run(["apt-get", "update", "-qq"], environment)
     run(["apt-get", "install", "-qq", "--yes", "--download-only", *packages], environment)
-    ROOT.mkdir(parents=True)
-    for archive in sorted((CACHE / "apt" / "cache" / "archives").glob("*.deb")):
-        run(["dpkg-deb", "--extract", str(archive), str(ROOT)], environment)
-    shutil.rmtree(CACHE / "apt")
-    write_programs()
+    root.mkdir(parents=True)
+    for archive in sorted((apt / "cache" / "archives").glob("*.deb")):
+        run(["dpkg-deb", "--extract", str(archive), str(root)], environment)
+    shutil.rmtree(apt)
+    write_programs(root, folder / "bin")
     stamp.write_text(wanted, encoding="utf-8")
 
 
-def make_state(folder: Path) -> dict[str, str]:
+def make_state(folder: Path, suite: str) -> dict[str, str]:
     """Make an apt that knows this machine's mirror and no installed package; return the environment that selects it."""
     for name in ("state/lists/partial", "cache/archives/partial", "none"):
         (folder / name).mkdir(parents=True)
     (folder / "status").touch()
-    (folder / "sources.list").write_text(f"deb {mirror()} {SUITE} main\n", encoding="utf-8")
+    (folder / "sources.list").write_text(f"deb {mirror()} {suite} main\n", encoding="utf-8")
     settings = {
         "Dir::State": folder / "state",
         "Dir::State::status": folder / "status",
@@ -96,16 +95,16 @@ def mirror() -> str:
     raise Trouble("newer editors are taken from Debian's packages, and this machine has none (try: apt-get update)")
 
 
-def write_programs() -> None:
+def write_programs(root: Path, folder: Path) -> None:
     """Write a script for every program of the root that can be told how to run there."""
-    (loader,) = ROOT.glob("usr/lib/*/ld-linux*.so*")
-    PROGRAMS.mkdir(parents=True)
+    (loader,) = root.glob("usr/lib/*/ld-linux*.so*")
+    folder.mkdir()
     for name, variables in ENVIRONMENT.items():
-        program = ROOT / "usr" / "bin" / name
+        program = root / "usr" / "bin" / name
         if not program.exists():
             continue
-        values = {key: str(ROOT / value.format(libraries=loader.parent.name)) for key, value in variables.items()}
-        script = PROGRAMS / name
+        values = {key: str(root / value.format(libraries=loader.parent.name)) for key, value in variables.items()}
+        script = folder / name
         script.write_text(
             "#!/bin/sh\n"
             + "".join(f"export {key}='{value}'\n" for key, value in values.items())

@@ -25,7 +25,7 @@ from lsp_server.config import configuration  # noqa: E402
 from tests.editors.screen import Screen  # noqa: E402
 
 PICTURES = CHECKOUT / "docs" / "screens"
-UNPACKED = CHECKOUT / ".cache" / "editors"
+UNPACKED = CHECKOUT / ".cache" / "editors" / "sid"
 SIZE = (132, 30)  # columns and lines: room for a list and a preview beside it
 FILE = "werkzeug/test.py"
 SECONDS = 60

@@ -144,9 +144,9 @@ def find_editor(program: str, package: str) -> str:
     pytest.skip(reason)
 
 
-def newer_editor(program: str) -> str:
-    """Return where a newer editor was unpacked. Tests that want one are not run unless somebody asks for them."""
-    found = UNPACKED / "bin" / program
+def newer_editor(program: str, suite: str) -> str:
+    """Return where an editor of a suite of Debian was unpacked. Tests that want one are run only when asked for."""
+    found = UNPACKED / suite / "bin" / program
     if not found.exists():
         pytest.fail(f"{found} is missing: make test-editors")
     return str(found)

@@ -11,9 +11,11 @@ import pytest
 
 from .conftest import ADDED, CHECKOUT, MAIL, NAME, QUESTION, SECOND_QUESTION, SECONDS, find_editor, newer_editor
 
+pytestmark = pytest.mark.timeout(300)
+
 PLUGIN = CHECKOUT / "editors" / "nvim"
 DRIVERS = Path(__file__).parent / "neovim"
-VERSIONS = ["installed", pytest.param("newer", marks=pytest.mark.newer)]
+VERSIONS = ["installed", *(pytest.param(suite, marks=pytest.mark.newer) for suite in ("trixie", "sid"))]
 
 
 def drive(household, neovim, driver, *options):
@@ -33,7 +35,7 @@ def drive(household, neovim, driver, *options):
     }
     environment = household.environment | {"MEANING_FACTS": json.dumps(facts)}
     command = [neovim, "--headless", "-n", *options, "-S", str(DRIVERS / driver)]
-    done = subprocess.run(command, env=environment, cwd=household.root, capture_output=True, timeout=2 * SECONDS)
+    done = subprocess.run(command, env=environment, cwd=household.root, capture_output=True, timeout=4 * SECONDS)
     report = Path(facts["report"])
     assert report.exists(), done.stderr.decode()
     seen = json.loads(report.read_text(encoding="utf-8"))
@@ -43,7 +45,7 @@ def drive(household, neovim, driver, *options):
 
 
 def neovim_of(version):
-    return newer_editor("nvim") if version == "newer" else find_editor("nvim", "neovim")
+    return find_editor("nvim", "neovim") if version == "installed" else newer_editor("nvim", version)
 
 
 @pytest.fixture(scope="module", params=VERSIONS)
@@ -89,6 +91,10 @@ def test_rows_stand_as_they_were_served(seen):
     shown = [row.partition("] ")[2] for row in seen["first"]["rows"]]
     assert len(shown) == len(seen["served"]) > 10
     assert all(row.startswith(name) for row, name in zip(shown, seen["served"], strict=True))
+
+
+def test_nothing_is_shown_twice(seen):
+    assert len(set(seen["places"])) == len(seen["places"]) > 10
 
 
 @pytest.mark.parametrize("way", ["tag", "tjump"])

@@ -197,6 +197,8 @@ def mcp(arguments: argparse.Namespace) -> int:
         ) from error
     from lsp_server.settings import from_options
 
+    if sys.stdin.isatty():
+        _note("waiting for the client of a coding agent on standard input; Ctrl-C ends it")
     agents.serve(from_options(server_options(arguments)), arguments.dirs, _project_around(Path.cwd()))
     return FOUND
 

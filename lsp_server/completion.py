@@ -13,8 +13,13 @@ import shtab
 from lsp_server.arguments import make_parser
 from lsp_server.engine.languages import LANGUAGES
 from lsp_server.engine.symbols import KINDS
+from lsp_server.models.catalogue import load_catalogue
 
-_OFFERED = {"LANG": sorted(LANGUAGES), "KIND": sorted(KINDS)}
+_OFFERED = {
+    "LANG": sorted(LANGUAGES),
+    "KIND": sorted(KINDS),
+    "ID": sorted(model.id for model in load_catalogue().model),
+}
 _PATHS = {"DIR": shtab.DIRECTORY, "FILE": shtab.FILE, "FILE:LINE": shtab.FILE, "FILE.jsonl": shtab.FILE}
 
 

@@ -9,6 +9,7 @@ to end; what takes longer goes on in the background, and the answer says so. Not
 import asyncio
 import logging
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -75,6 +76,8 @@ def serve(settings: Settings, named: Sequence[Path], around: Path) -> None:
 
     Asked are the folders `named`; without any, the client's roots; without those, the folder `around`.
     """
+    # A thread waits for input that nobody can call off: Ctrl-C ends the process as it is, and every commit is whole.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     asyncio.run(_serve(settings, named, around))
 
 

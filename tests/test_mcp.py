@@ -2,12 +2,14 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import filelock
+import psutil
 import pytest
 
 pytest.importorskip(
@@ -114,6 +116,9 @@ async def test_an_agent_finds_code_and_what_it_has_just_written(project):
 
         status = await told(client, "index_status")
         assert status.startswith(f"{project}: ready, 3 of 3 files, ")
+        processes = psutil.Process().children(recursive=True)
+        assert processes
+    assert not psutil.wait_procs(processes, SECONDS)[1], "processes that outlive their client"
 
 
 async def test_filters_stand_in_the_question_and_nothing_found_is_no_error(project):
@@ -208,3 +213,20 @@ def test_it_ends_with_its_input_and_says_nothing_unasked(project):
     program = "import sys; from lsp_server.__main__ import main; sys.exit(main(['mcp']))"
     done = run(program, cwd=project, stdin=subprocess.DEVNULL)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Ctrl-C to a child is POSIX")
+def test_ctrl_c_ends_it(project):
+    import pty
+
+    ours, theirs = pty.openpty()
+    words = [sys.executable, "-m", "lsp_server", "mcp", "--cache-dir", str(project.parent / "cache")]
+    environment = os.environ | {"PYTHONPATH": str(CHECKOUT)}
+    process = subprocess.Popen(words, stdin=theirs, stdout=theirs, stderr=theirs, cwd=project, env=environment)
+    os.close(theirs)
+    shown = b""
+    while b"Ctrl-C ends it" not in shown:
+        shown += os.read(ours, 4096)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(SECONDS) in (130, -signal.SIGINT)
+    os.close(ours)

@@ -64,6 +64,7 @@ class Protocol(LanguageServerProtocol):
             self.fm.builtin_features.pop(method)
         self.ended = False  # `exit` was received
         self._initialized = False
+        self._asking: Any = None  # the future of the request whose command is being started
 
     @property
     def exit_code(self) -> int:
@@ -156,6 +157,23 @@ class Protocol(LanguageServerProtocol):
         # Plain JSON: lsprotocol would leave out an id of null, which JSON-RPC wants to be there.
         answer = {"code": error.code, "message": error.message}
         self._send_data({"jsonrpc": self.VERSION, "id": msg_id, "error": answer})
+
+    def _execute_handler(self, msg_id: int | str, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - pygls's
+        """Start a handler. Unlike pygls's it is forgotten when it is done, and a command ends with its request."""
+        super()._execute_handler(msg_id, *args, **kwargs)
+        if (future := self._request_futures.get(msg_id)) is None:
+            return
+        future.add_done_callback(lambda _: self._request_futures.pop(msg_id, None))
+        if (asking := self._asking) is not None:
+            asking.add_done_callback(lambda _: future.cancel() if asking.cancelled() else None)
+
+    def _run_generator(self, future: Any, *, gen: Any, result_future: Any) -> None:  # noqa: ANN401 - pygls's
+        """Go on with a request that pygls passes to another handler: that of a command."""
+        before, self._asking = self._asking, result_future
+        try:
+            super()._run_generator(future, gen=gen, result_future=result_future)
+        finally:
+            self._asking = before
 
     def _send_handler_result(self, future: Any, *, msg_id: int | str) -> None:  # noqa: ANN401 - two kinds of future
         """Send the one answer of a request. Unlike that of pygls, it shows no traceback to the user."""

@@ -196,6 +196,20 @@ def test_a_damaged_store_is_told_and_the_advice_helps(patient):
     assert patient.doctor()[0] == 0
 
 
+def test_damage_in_a_part_that_nothing_reads(patient):
+    """It would be met one day, by whoever needs that part: the whole file is looked through."""
+    db = sqlite3.connect(patient.folder / "index.db")
+    (page,) = db.execute("SELECT rootpage FROM sqlite_master WHERE name = 'deleted_generation'").fetchone()
+    (size,) = db.execute("PRAGMA page_size").fetchone()
+    db.close()
+    with (patient.folder / "index.db").open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\xff" * size)
+    check = patient.index_checks()["index"]
+    assert check.verdict == "fail"
+    assert "is damaged" in check.summary
+
+
 @pytest.mark.parametrize("data", [b"", b"this is no database", b"\0" * 5000], ids=len)
 def test_a_store_that_is_none(patient, data):
     (patient.folder / "index.db").write_bytes(data)

@@ -7,6 +7,9 @@ import sys
 import psutil
 import pytest
 
+from lsp_server.engine.index import Options
+from lsp_server.server import make_session
+
 from .editor import CAPABILITIES, SECONDS, Editor, Refused, editor, write_files
 
 pytestmark = pytest.mark.timeout(180)
@@ -461,3 +464,31 @@ async def test_nothing_but_messages_is_written_to_stdout(client, project):
     await client.initialize(project)
     await client.ready()
     assert "send_mail" in await client.names("deliver a message")
+
+
+class Silence:
+    """A client that does not listen."""
+
+    def write(self, data):
+        pass
+
+
+async def test_what_was_handled_is_forgotten(tmp_path):
+    """One finished task for each save would be kept for as long as the editor runs."""
+    session = make_session(Options(cache_dir=str(tmp_path)))
+    session.protocol.set_writer(Silence())
+    lasting = asyncio.all_tasks()
+
+    def send(method, params, **more):
+        session.protocol.receive(json.dumps({"jsonrpc": "2.0", "method": method, "params": params, **more}).encode())
+
+    send("initialize", {"capabilities": {}, "processId": None, "rootUri": None}, id=1)
+    for number in range(50):
+        send("textDocument/didSave", {"textDocument": {"uri": "file:///nowhere/a.py"}})
+        send("workspace/executeCommand", {"command": "meaning-ls.status", "arguments": []}, id=2 + number)
+    assert session.protocol._request_futures
+    while asyncio.all_tasks() - lasting:
+        await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert not session.protocol._request_futures
+    await session.close()

@@ -1,7 +1,7 @@
 """Courtesy: how much of the machine the indexing process takes.
 
-Takes the CPU time that pieces of work took, and measures what other processes do; makes the worker rest in between. Idle
-priority alone lets everybody else go first, but still heats the machine and fills its caches while they work.
+Takes the CPU time that pieces of work took, and measures what other processes do; makes the worker rest in between.
+Idle priority alone lets everybody else go first, but still heats the machine and fills its caches while they work.
 """
 
 import contextlib

@@ -3,10 +3,10 @@
 Takes open, change and close as the client tells them, gives the text line by line. Only the lines that a change touches
 are made anew, so a thousand cursors in a large file cost a thousand small steps. pygls keeps documents too, but cuts
 lines at form feeds and U+2028, after which every edit lands in the wrong place.
-Unsaved text is used here to convert positions; laying its symbols over those of the index is a later step and belongs
-beside this class.
+Of a notebook the client tells the cells; they are put together as the file that would be saved.
 """
 
+import json
 import logging
 from collections.abc import Iterable, Iterator
 from pathlib import PurePath
@@ -59,6 +59,8 @@ class Documents:
         self.encoding: str = UTF16  # how the client counts columns
         self._open: dict[str, Document] = {}
         self._paths: dict[PurePath, str] = {}
+        self._notebooks: dict[str, list[types.NotebookCell]] = {}
+        self._cells: dict[str, Document] = {}
 
     def __iter__(self) -> Iterator[PurePath]:
         """Give the paths of what is open, in the order of opening."""
@@ -76,11 +78,7 @@ class Documents:
         if document is None:
             _log.warning("a change to %s, which is not open, is passed over", uri)
             return
-        for change in changes:
-            if isinstance(change, types.TextDocumentContentChangePartial):
-                document.replace(_plain(change.range.start), _plain(change.range.end), change.text)
-            else:
-                document.lines = split_lines(change.text)
+        _apply(document, changes)
 
     def close(self, uri: str) -> None:
         """Forget a document that was closed."""
@@ -88,9 +86,67 @@ class Documents:
         if (path := to_path(uri)) is not None:
             self._paths.pop(path, None)
 
+    def open_notebook(self, notebook: types.NotebookDocument, texts: Iterable[types.TextDocumentItem]) -> None:
+        """Take a notebook that was opened, with the texts of its cells."""
+        self._notebooks[notebook.uri] = list(notebook.cells)
+        if (path := to_path(notebook.uri)) is not None:
+            self._paths[path] = notebook.uri
+        for text in texts:
+            self._cells[text.uri] = Document(text.uri, text.text, self.encoding)
+
+    def change_notebook(self, uri: str, change: types.NotebookDocumentChangeEvent) -> None:
+        """Apply changes to a notebook: its cells first, then their texts."""
+        cells = self._notebooks.get(uri)
+        if cells is None or change.cells is None:
+            return
+        if (structure := change.cells.structure) is not None:
+            array = structure.array
+            cells[array.start : array.start + array.delete_count] = array.cells or ()
+            for text in structure.did_open or ():
+                self._cells[text.uri] = Document(text.uri, text.text, self.encoding)
+            for closed in structure.did_close or ():
+                self._cells.pop(closed.uri, None)
+        for content in change.cells.text_content or ():
+            if (document := self._cells.get(content.document.uri)) is not None:
+                _apply(document, content.changes)
+
+    def close_notebook(self, uri: str) -> None:
+        """Forget a notebook that was closed."""
+        for cell in self._notebooks.pop(uri, ()):
+            self._cells.pop(cell.document, None)
+        if (path := to_path(uri)) is not None:
+            self._paths.pop(path, None)
+
+    def get(self, uri: str) -> Document | None:
+        """Return an open document; a notebook is one with the text of the file that would be saved."""
+        cells = self._notebooks.get(uri)
+        return self._open.get(uri) if cells is None else Document(uri, self._saved(cells), self.encoding)
+
+    def uris(self) -> tuple[str, ...]:
+        """Return the documents that are open. A notebook counts from its first edit on, for not all of it is told."""
+        return tuple(self._open)
+
+    def _saved(self, cells: Iterable[types.NotebookCell]) -> str:
+        """Return notebook cells as nbformat writes them; what they printed is not told, and not searched."""
+        written = []
+        for cell in cells:
+            text = self._cells.get(cell.document)
+            kind = "code" if cell.kind == types.NotebookCellKind.Code else "markdown"
+            written.append({"cell_type": kind, "metadata": {}, "source": text.lines if text else []})
+        book = {"cells": written, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+        return json.dumps(book, indent=1, ensure_ascii=False)
+
     def at(self, path: PurePath) -> Document | None:
         """Return the open document of a path."""
-        return self._open.get(self._paths.get(path, ""))
+        return self.get(self._paths.get(path, ""))
+
+
+def _apply(document: Document, changes: Iterable[types.TextDocumentContentChangeEvent]) -> None:
+    for change in changes:
+        if isinstance(change, types.TextDocumentContentChangePartial):
+            document.replace(_plain(change.range.start), _plain(change.range.end), change.text)
+        else:
+            document.lines = split_lines(change.text)
 
 
 def _plain(position: types.Position) -> Position:

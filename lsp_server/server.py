@@ -89,16 +89,36 @@ async def cancel_progress(ls: Session, params: types.WorkDoneProgressCancelParam
 async def did_open(ls: Session, params: types.DidOpenTextDocumentParams) -> None:
     """Take the text of a document."""
     ls.documents.open(params.text_document.uri, params.text_document.text)
+    _edited(ls, params.text_document.uri)
 
 
 async def did_change(ls: Session, params: types.DidChangeTextDocumentParams) -> None:
     """Take edits."""
     ls.documents.change(params.text_document.uri, params.content_changes)
+    _edited(ls, params.text_document.uri)
 
 
 async def did_close(ls: Session, params: types.DidCloseTextDocumentParams) -> None:
     """Forget the text of a document."""
     ls.documents.close(params.text_document.uri)
+    _edited(ls, params.text_document.uri)
+
+
+async def did_open_notebook(ls: Session, params: types.DidOpenNotebookDocumentParams) -> None:
+    """Take the cells of a notebook."""
+    ls.documents.open_notebook(params.notebook_document, params.cell_text_documents)
+
+
+async def did_change_notebook(ls: Session, params: types.DidChangeNotebookDocumentParams) -> None:
+    """Take edits of a notebook."""
+    ls.documents.change_notebook(params.notebook_document.uri, params.change)
+    _edited(ls, params.notebook_document.uri)
+
+
+async def did_close_notebook(ls: Session, params: types.DidCloseNotebookDocumentParams) -> None:
+    """Forget the cells of a notebook."""
+    ls.documents.close_notebook(params.notebook_document.uri)
+    _edited(ls, params.notebook_document.uri)
 
 
 async def did_save(ls: Session, params: types.DidSaveTextDocumentParams) -> None:
@@ -107,7 +127,8 @@ async def did_save(ls: Session, params: types.DidSaveTextDocumentParams) -> None
 
 
 async def did_save_notebook(ls: Session, params: types.DidSaveNotebookDocumentParams) -> None:
-    """Have a notebook looked at."""
+    """Have a notebook looked at, as it is on disk now."""
+    ls.folders.edited(params.notebook_document.uri, None)
     ls.folders.touch([params.notebook_document.uri])
 
 
@@ -137,6 +158,7 @@ async def did_change_folders(ls: Session, params: types.DidChangeWorkspaceFolder
         await ls.folders.remove(folder.uri)
     for folder in params.event.added:
         ls.folders.add(folder.uri, ls.documents)
+    ls.search_what_is_open()
 
 
 async def did_change_configuration(ls: Session, params: types.DidChangeConfigurationParams) -> None:
@@ -275,6 +297,9 @@ HANDLERS: dict[str, Callable[..., Any]] = {
     types.TEXT_DOCUMENT_DID_CHANGE: did_change,
     types.TEXT_DOCUMENT_DID_CLOSE: did_close,
     types.TEXT_DOCUMENT_DID_SAVE: did_save,
+    types.NOTEBOOK_DOCUMENT_DID_OPEN: did_open_notebook,
+    types.NOTEBOOK_DOCUMENT_DID_CHANGE: did_change_notebook,
+    types.NOTEBOOK_DOCUMENT_DID_CLOSE: did_close_notebook,
     types.NOTEBOOK_DOCUMENT_DID_SAVE: did_save_notebook,
     types.WORKSPACE_DID_CHANGE_WATCHED_FILES: did_change_files,
     types.WORKSPACE_DID_CREATE_FILES: did_create_files,
@@ -308,6 +333,10 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     protocol.WHY: why,
     protocol.DOCTOR: doctor,
 }
+
+
+def _edited(ls: Session, uri: str) -> None:
+    ls.folders.edited(uri, ls.documents.get(uri))
 
 
 async def _show_best(ls: Session, result: SemanticSymbolResult) -> Location | None:

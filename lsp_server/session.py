@@ -77,6 +77,12 @@ class Session(LanguageServer):
         for uri in self.named:
             self.folders.add(uri, self.documents)
         self.folders.is_starting = False
+        self.search_what_is_open()
+
+    def search_what_is_open(self) -> None:
+        """Have open texts searched instead of their files, in folders that may be new."""
+        for uri in self.documents.uris():
+            self.folders.edited(uri, self.documents.get(uri))
 
     async def configure(self, sent: object) -> None:
         """Take the client's settings: those it is asked for, or those it sent if it cannot be asked."""
@@ -85,6 +91,7 @@ class Session(LanguageServer):
         set_level(settings.trace)
         log_to_file(settings.cache_dir, "server")
         await self.folders.configure(settings, self.documents)
+        self.search_what_is_open()
 
     async def _configuration(self) -> object:
         if not (self.client_capabilities.workspace and self.client_capabilities.workspace.configuration):

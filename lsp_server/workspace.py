@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from pathlib import PurePath
 
 from lsp_server.convert import to_path
+from lsp_server.documents import Document
 from lsp_server.engine.log import log_folder
 from lsp_server.folder import Folder
 from lsp_server.protocol import IndexStatus, SemanticIndexResult, State
@@ -89,6 +90,12 @@ class Workspace:
         """Return the folders with these URIs, however they are spelled; all when none is given."""
         paths = {to_path(uri) for uri in uris}
         return tuple(folder for path, folder in self._folders.items() if not uris or path in paths)
+
+    def edited(self, uri: str, document: Document | None) -> None:
+        """Have the text of an open document searched instead of its file; None when it was closed."""
+        if (owned := self.owner(uri)) is not None:
+            folder, path = owned
+            folder.edited(path, document)
 
     def touch(self, uris: Iterable[str]) -> None:
         """Have files or folders looked at, for they may have changed."""

@@ -26,7 +26,7 @@ ENGINE_ORDER = (
     *("remembered", "agreement", "installed", "serving"),
     *("database", "home", "vector_cache", "store", "commits"),
     *("vectors", "words", "places", "corpus", "names", "query", "search", "git", "hits", "examine"),
-    *("reading", "update", "index"),
+    *("reading", "overlay", "update", "index"),
 )
 
 # Where a library may be imported; everywhere else it is a mistake.

@@ -6,6 +6,7 @@ searches in any: each works on the View that was there when it began.
 """
 
 import logging
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from lsp_server.engine.vectors import GRAPH_MINIMUM, Graph, VectorTable, load_gr
 from lsp_server.engine.words import Words
 
 DEAD_SHARE = 1 / 3  # of rows; from then on reading afresh costs less than carrying them along
+LAID_VECTORS = 4_000  # of unsaved texts that are remembered: 1.6 MB
 GRAPH_CANDIDATES = 200  # how many the graph is asked for: as many as ranking takes
 
 _log = logging.getLogger(__name__)
@@ -65,7 +67,8 @@ class View:
     tests: NDArray[np.bool_]  # [places]
     aside: NDArray[np.bool_]  # [places]
     units: Rows  # [places], row in `vectors` of the file's own text; -1 while there is none, or one symbol in the file
-    embedded: int  # living rows that have one
+    stored: int  # living rows of stored symbols; unsaved ones are not counted
+    embedded: int  # those of them that have a vector
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -95,6 +98,8 @@ class Corpus:
         self._graph_stamp: tuple[int, int] = (0, 0)
         self._model = model
         self._dim = dim
+        self._laid: dict[str, tuple[str, list[SymbolRow]]] = {}  # unsaved files: language and symbols
+        self._laid_vectors: dict[bytes, bytes] = {}
         self._start_afresh()
 
     def _start_afresh(self) -> None:
@@ -111,6 +116,7 @@ class Corpus:
         self._places: list[Place] = []
         self._place_of_file: dict[int, int] = {}
         self._words = Words()
+        self._file_of_path: dict[str, int] = {}
         self._vectors = VectorTable(self._dim)
         self._waiting: dict[bytes, list[int]] = {}  # text hash -> rows without a vector
         self._graph: Graph | None = None
@@ -141,6 +147,9 @@ class Corpus:
             if not fresh:
                 self._settle(self._store.vectors_since(since, self._model))
         self._generation = generation
+        if fresh:
+            for path in self._laid:
+                self._lay(path)
         if len(self._ids) - int(self._alive.sum()) > max(DEAD_SHARE * len(self._ids), 2_000):
             self._start_afresh_and_read()
         if not fresh:  # the first answers do not wait for the graph; the next call reads it
@@ -158,6 +167,7 @@ class Corpus:
         if (position := self._place_of_file.get(file_id)) is not None:
             self._places[position] = place  # the same path; views see its new time stamp
             return
+        self._file_of_path[place.path] = file_id
         self._place_of_file[file_id] = len(self._places)
         self._places.append(place)
 
@@ -201,6 +211,58 @@ class Corpus:
             self._alive = self._alive.copy()
             self._alive[rows] = False
 
+    # ---- unsaved files
+
+    def lay(self, path: str, language: str, symbols: list[SymbolRow]) -> None:
+        """Have these symbols answer instead of a file's stored ones. Symbols whose ids are known keep their rows."""
+        known = {symbol.id for symbol in symbols}
+        self._bury(symbol.id for symbol in self._laid.get(path, ("", []))[1] if symbol.id not in known)
+        self._laid[path] = (language, symbols)
+        self._lay(path)
+        self.view = self._make_view()
+
+    def lift(self, path: str) -> None:
+        """Have a file's stored symbols answer again."""
+        if path in self._laid:
+            self._bury(symbol.id for symbol in self._laid.pop(path)[1])
+            self.view = self._make_view()
+
+    def _lay(self, path: str) -> None:
+        language, symbols = self._laid[path]
+        if path not in self._file_of_path:
+            file_id = -1 - len(self._places)
+            self._add_place(file_id, Place(path, language, time.time_ns(), is_test(path), is_aside(path, language)))
+        file_id = self._file_of_path[path]
+        self._add_symbols([s._replace(file_id=file_id) for s in symbols if s.id not in self._row_of_id])
+        self._parents = self._parents.copy()
+        for symbol in symbols:  # the parent of a symbol that kept its row may be a new one
+            self._parents[self._row_of_id[symbol.id]] = self._row_of_id.get(symbol.parent_id, -1)
+        self._settle_laid()
+
+    def waiting(self, text_hashes: Iterable[bytes]) -> list[bytes]:
+        """Return those of these texts for whose vectors a row waits."""
+        return [text_hash for text_hash in text_hashes if text_hash in self._waiting]
+
+    def settle(self, vectors: Iterable[tuple[int, bytes, bytes]]) -> None:
+        """Take stored vectors, (id, text hash, 8-bit vector), that unsaved symbols wait for."""
+        self._settle(vectors)
+        self.view = self._make_view()
+
+    def settle_laid(self, vectors: Iterable[tuple[bytes, bytes]]) -> None:
+        """Take vectors of unsaved texts; what is typed, taken back and typed again is embedded once."""
+        self._laid_vectors.update(vectors)
+        while len(self._laid_vectors) > LAID_VECTORS:
+            del self._laid_vectors[next(iter(self._laid_vectors))]
+        self._settle_laid()
+        self.view = self._make_view()
+
+    def _settle_laid(self) -> None:
+        known = self.waiting(self._laid_vectors)
+        first = -1 - len(self._vectors.row_of)  # no other vector has an id below zero that is as low
+        self._settle((first - at, text_hash, self._laid_vectors[text_hash]) for at, text_hash in enumerate(known))
+
+    # ---- the graph
+
     def _catch_up_graph(self) -> bool:
         """Load the graph file if it is another one than the one held; True if it was."""
         if len(self._vectors) < GRAPH_MINIMUM:
@@ -220,6 +282,11 @@ class Corpus:
     def _make_view(self) -> View:
         with_vector = np.flatnonzero(self._vector_rows >= 0)
         vector_ids = self._vectors.ids()
+        stored = self._alive & (self._ids > 0)
+        alive = self._alive
+        if self._laid:
+            hidden = [at for at, place in enumerate(self._places) if place.path in self._laid]
+            alive = alive & ~(np.isin(self._files, hidden) & (self._ids > 0))
         return View(
             generation=self._generation,
             model=self._model,
@@ -228,7 +295,7 @@ class Corpus:
             kinds=self._kinds,
             files=self._files,
             vector_rows=self._vector_rows,
-            alive=self._alive,
+            alive=alive,
             names=self._names,
             rows_by_name=self._rows_by_name,
             places=self._places,
@@ -241,15 +308,16 @@ class Corpus:
             by_vector=with_vector[np.argsort(self._vector_rows[with_vector], kind="stable")],
             tests=np.fromiter((place.is_test for place in self._places), np.bool_, len(self._places)),
             aside=np.fromiter((place.is_aside for place in self._places), np.bool_, len(self._places)),
-            units=self._make_units(),
-            embedded=int((self._alive & (self._vector_rows >= 0)).sum()),
+            units=self._make_units(alive),
+            stored=int(stored.sum()),
+            embedded=int((stored & (self._vector_rows >= 0)).sum()),
         )
 
-    def _make_units(self) -> Rows:
+    def _make_units(self, alive: NDArray[np.bool_]) -> Rows:
         units = np.full(len(self._places), -1, np.int64)
-        whole = np.flatnonzero((self._kinds == _FILE) & self._alive)
+        whole = np.flatnonzero((self._kinds == _FILE) & alive)
         units[self._files[whole]] = self._vector_rows[whole]
-        units[np.bincount(self._files[self._alive], minlength=len(units)) <= 2] = -1  # the file and one symbol
+        units[np.bincount(self._files[alive], minlength=len(units)) <= 2] = -1  # the file and one symbol
         return units
 
 

@@ -190,16 +190,44 @@ def read(root: Path, path: str, rules: Rules) -> SourceFile:
         text = decode(data)
     except NotText as error:
         raise Unreadable(str(error)) from None
+    language = _judge_content(root, steps, text, rules)
+    return SourceFile(path, text, language, content_hash(data), len(data), status.st_mtime_ns, status.st_ctime_ns)
+
+
+def from_text(root: Path, path: str, text: str, rules: Rules) -> SourceFile:
+    """Return what a file would be that holds `text`, whether it is on disk or not. Raises Unreadable with the reason.
+
+    Unlike `read`, this asks the ignore files too.
+    """
+    steps = _steps(path)
+    if not steps:
+        raise Unreadable(_OUTSIDE)
+    parent = _reach(_Scan(os.path.realpath(root), rules), steps[:-1])
+    if isinstance(parent, Refusal):
+        raise Unreadable(parent.reason)
+    data = text.encode("utf-8", "surrogatepass")
+    plain = os.stat_result((stat.S_IFREG, 0, 0, 1, 0, 0, len(data), 0, 0, 0))
+    if reason := left_out(parent, steps[-1], plain, rules.max_file_bytes):
+        raise Unreadable(reason)
+    language = _judge_content(root, steps, text, rules)
+    return SourceFile(path, text, language, content_hash(data), len(data), 0, 0)
+
+
+def content_hash(data: bytes) -> bytes:
+    """Return the 16 bytes that stand for a file's content (BLAKE2b)."""
+    return blake2b(data, digest_size=16).digest()
+
+
+def _judge_content(root: Path, steps: list[str], text: str, rules: Rules) -> str:
+    """Return the language of a text; raises Unreadable when it is one that is left out."""
     end = text.find("\n")
-    language = language_of(path, text[:end] if end >= 0 else text)
-    secret = skips.secret_content(text)
-    if secret:
+    language = language_of("/".join(steps), text[:end] if end >= 0 else text)
+    if secret := skips.secret_content(text):
         raise Unreadable(secret)
     reason = skips.content(language, text)
     if reason and not _is_wanted(root, steps, rules):
         raise Unreadable(reason)
-    digest = blake2b(data, digest_size=16).digest()
-    return SourceFile(path, text, language, digest, len(data), status.st_mtime_ns, status.st_ctime_ns)
+    return language
 
 
 def _walk_below(scan: _Scan, start: Folder) -> None:

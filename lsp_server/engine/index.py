@@ -27,6 +27,7 @@ from lsp_server.engine.git import changed_files
 from lsp_server.engine.hits import Answer, Hit, Status, make_hit
 from lsp_server.engine.home import Home
 from lsp_server.engine.memory import give_back
+from lsp_server.engine.overlay import Overlay
 from lsp_server.engine.query import Query, Question, parse
 from lsp_server.engine.reading import ReadingProcess, recipe
 from lsp_server.engine.search import Ranked, allowed_rows, list_recent, rank, rank_similar
@@ -71,6 +72,7 @@ class Index:
         self.model, self.fingerprint = self._models.own.id, self._models.own.fingerprint
         self._reader: ReadingProcess | None = None
         self.pace: Callable[[float], None] = at_full_speed  # see `update.Pass`
+        self._overlay = Overlay()
         self._questions = threading.Lock()  # the connection that fetches details serves one thread at a time
         self._open()
 
@@ -99,12 +101,13 @@ class Index:
     def _make_corpus(self) -> Corpus:
         """Hold the vectors of our model, those of the former one until every text has a vector of ours."""
         self._serving = self._models.serving(self._store.meta("model"))
-        return Corpus(self._store, self.home.graph, self._serving.fingerprint, self._serving.dims)
+        corpus = Corpus(self._store, self.home.graph, self._serving.fingerprint, self._serving.dims)
+        self._overlay.move_to(corpus)
+        return corpus
 
     def close(self) -> None:
         """Let go of files and processes."""
-        if self._reader is not None:
-            self._reader.close()
+        self.stop_reading()
         self._store.close()
         self._details.close()
 
@@ -128,14 +131,18 @@ class Index:
             yield from self.update()
             self.catch_up()
 
+    def stop_reading(self) -> None:
+        """End the process that reads files; the next one costs a third of a second."""
+        if self._reader is not None:
+            self._reader.close()
+
     def children(self) -> tuple[int, ...]:
         """Return the ids of the processes that work for this index."""
         return (pid,) if self._reader is not None and (pid := self._reader.pid) else ()
 
     def rest(self) -> None:
         """Give back the memory that only passes need; the next pass takes a quarter of a second longer."""
-        if self._reader is not None:
-            self._reader.close()
+        self.stop_reading()
         self._models.unload()
         give_back()
 
@@ -157,14 +164,18 @@ class Index:
             store = opened.enter_context(contextlib.closing(StoreWriter(self.store_path)))  # a damaged one raises
             cache = opened.enter_context(contextlib.closing(VectorCache(self.home.cache / "vectors.db")))
             yield Progress("scan", generation=store.generation())
-            if self._reader is None:
-                self._reader = ReadingProcess(self.root, self.rules)
+            reader = self._reading()
             threads = self.options.threads or default_threads()
             plan = make_plan(store)
-            run = Pass(store, self._reader, self.encoder, cache, self.fingerprint, self._recipe(), threads, self.pace)
+            run = Pass(store, reader, self.encoder, cache, self.fingerprint, self._recipe(), threads, self.pace)
             yield from run.run(plan)
             if not plan.scope and store.meta("model") != (note := self._models.own.note()):
                 store.remember("model", note)
+
+    def _reading(self) -> ReadingProcess:
+        if self._reader is None:
+            self._reader = ReadingProcess(self.root, self.rules)
+        return self._reader
 
     def _recipe(self) -> str:
         """Return what decides how files are taken apart and described; files read by another one are read again."""
@@ -217,6 +228,36 @@ class Index:
         self._status = self._make_status()
         return True
 
+    # ---- what is open and not saved; in the thread of `catch_up`
+
+    def lay_over(self, path: str, text: str) -> None:
+        """Have the unsaved `text` of a file answer instead of what is stored: by words and names at once.
+
+        `embed_laid` adds the meaning. Nothing of it is written anywhere. A text that is stored just so, or belongs to
+        no file that is indexed, is not laid over anything.
+        """
+        with self._store_errors():
+            self._overlay.lay_over(path, text, self._store, self._corpus, self._reading())
+
+    def lift(self, path: str) -> None:
+        """Have what is stored of a file answer again."""
+        self._overlay.lift(path, self._corpus)
+
+    def embed_laid(self, seconds: float) -> bool:
+        """Embed unsaved texts for about so long; True when some are left. Raises ModelError."""
+        return self._overlay.embed(self._corpus, lambda: self._models.encoder(self._serving), seconds)
+
+    @contextlib.contextmanager
+    def _store_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            if not is_damage(error):
+                raise StoreError(explain(error, self.store_path)) from error
+            self.home.note_damage(error)
+
+    # ---- questions
+
     def search(self, query: Query) -> Answer:
         """Answer by meaning, words and names; by words and names alone while nothing is embedded."""
         view = self._corpus.view
@@ -246,6 +287,7 @@ class Index:
         literal: set[int] | None = None
         for phrase in question.phrases:
             found = self._ask(lambda store, phrase=phrase: store.literal(phrase))  # type: ignore[misc]
+            found |= self._overlay.literal(phrase)
             literal = found if literal is None else literal & found
         changed = changed_files(self.root) if question.changed else None
         return allowed_rows(view, question, literal, changed)
@@ -270,6 +312,10 @@ class Index:
         allowed = self._allowed(view, question)
         allowed[[row, *_around(view, row), *_inside(view, row)]] = False
         vector_row = int(view.vector_rows[row])
+        text = self._overlay.text_of(int(view.ids[row]))
+        if vector_row < 0 and view.embedded and text:  # it was typed just now
+            vector = self._models.encoder(self._models.by_fingerprint(view.model)).encode(text)
+            return self._answer(view, rank_similar(view, vector, allowed, query.limit))
         if vector_row < 0:
             alike = replace(question, query=replace(question.query, text=view.names[row]))
             return self._answer(view, rank(view, alike, None, allowed))
@@ -342,7 +388,7 @@ class Index:
 
     def _row_at(self, view: View, path: str, start_line: int, end_line: int) -> int | None:
         """Return the row of the smallest symbol that holds these lines, the file's own when none does."""
-        spans = self._ask(lambda store: store.symbols_of(path))
+        spans = self._overlay.spans_of(path) or self._ask(lambda store: store.symbols_of(path))
         if not spans or start_line > max(span[2] for _, span in spans):
             return None
         # The first is the file itself, which stands for its first lines.
@@ -366,15 +412,17 @@ class Index:
         )
 
     def _hits(self, view: View, rows: Sequence[int]) -> dict[int, Hit]:
-        details = self._ask(lambda store: store.details([int(view.ids[row]) for row in rows]))
+        ids = [int(view.ids[row]) for row in rows]
+        details = self._ask(lambda store: store.details([one for one in ids if one > 0]))
+        details |= self._overlay.details(ids)
         return {row: make_hit(details[int(view.ids[row])]) for row in rows if int(view.ids[row]) in details}
 
     def _make_status(self) -> Status:
         view = self._corpus.view
         skipped_total, skipped = self._store.skipped(SKIPPED_ROWS)
         last_update = float(self._store.meta("last_update") or 0)
-        symbols = int(view.alive.sum())
-        files = len(np.unique(view.files[view.alive]))
+        stored = view.ids[view.alive] > 0
+        files = len(np.unique(view.files[view.alive][stored]))
         message = ""
         if self._serving != self._models.own:
             message = f"Moving to the model {self.model}; until that is done, answers come from {self._serving.id}."
@@ -387,7 +435,7 @@ class Index:
             mode="hybrid" if view.embedded else "words",
             files_done=files,
             files_total=files,
-            symbols=symbols,
+            symbols=view.stored,
             embedded=view.embedded,
             model=self._serving.id if view.embedded else "",
             message=message,

@@ -22,7 +22,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from lsp_server.engine.commits import FileRecord, SymbolRecord
-from lsp_server.engine.files import Rules, Stamp, Unreachable, Unreadable, read
+from lsp_server.engine.files import Rules, Stamp, Unreachable, Unreadable, from_text, read
 from lsp_server.engine.log import child_log
 from lsp_server.engine.notebooks import extract_notebook
 from lsp_server.engine.symbols import Symbol, extract
@@ -45,6 +45,7 @@ class Wanted:
     path: str
     stamp: Stamp
     content_hash: bytes
+    text: str | None = None  # what the file is to hold, instead of what is on disk
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,10 @@ def read_record(root: Path, rules: Rules, wanted: Wanted) -> FileRecord | Left:
     """Read and take apart one file. Never raises on what the file holds."""
     now = time.time_ns()
     try:
-        source = read(root, wanted.path, rules)
+        if wanted.text is None:
+            source = read(root, wanted.path, rules)
+        else:
+            source = from_text(root, wanted.path, wanted.text, rules)
     except Unreachable as error:
         return Left(wanted.path, str(error))
     except Unreadable as error:

@@ -145,6 +145,10 @@ class Store:
             (model,),
         )
 
+    def vectors_of(self, text_hashes: Sequence[bytes], model: str) -> Iterable[tuple[int, bytes, bytes]]:
+        """Return (id, text hash, 8-bit vector) of those of these texts that `model` has embedded."""
+        return self._by_id("SELECT id, text_hash, data FROM vectors", "model = ? AND text_hash", text_hashes, model)
+
     def newest_vector(self) -> int:
         """Return the highest id of a vector, 0 for none."""
         return int(self._db.execute("SELECT coalesce(max(id), 0) FROM vectors").fetchone()[0])
@@ -235,11 +239,11 @@ class Store:
         )
         return rows.fetchall()
 
-    def _by_id(self, select: str, column: str, ids: Sequence[int]) -> Iterator[tuple]:  # type: ignore[type-arg]
+    def _by_id(self, select: str, column: str, ids: Sequence[int] | Sequence[bytes], *before: str) -> Iterator[tuple]:  # type: ignore[type-arg]
         step = 500  # below SQLite's smallest limit of parameters
         for start in range(0, len(ids), step):
             part = ids[start : start + step]
-            yield from self._db.execute(f"{select} WHERE {column} IN ({','.join('?' * len(part))})", part)
+            yield from self._db.execute(f"{select} WHERE {column} IN ({','.join('?' * len(part))})", (*before, *part))
 
 
 def model_of(path: Path) -> str:

@@ -118,7 +118,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"meaning-ls {__version__}")
     parser.set_defaults(unindexed=(), verbose=False, cache_dir="")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands", parser_class=_Parser)
-    how, shown, laid_out, filters = _engine_options(), _output_options(), _layout_options(), _filter_options()
+    how, shown, filters = _engine_options(), _output_options(), _filter_options()
 
     serve = _command(commands, "serve", "be the language server (what happens without a command)", [how])
     serve.add_argument("--stdio", action="store_true", help="talk on standard input and output, as is the default")
@@ -130,7 +130,8 @@ def make_parser() -> argparse.ArgumentParser:
     index.add_argument("dir", metavar="DIR", nargs="?", type=Path, help="the folder (default: the project around here)")
     _add_index_exclude(index)
 
-    search = _command(commands, "search", "find code by what it does", [how, laid_out, filters], SEARCH)
+    search = _command(commands, "search", "find code by what it does", [how, filters], SEARCH)
+    _add_layouts(search)
     search.add_argument("query", metavar="QUERY", nargs="?", help="the question, in quotes; may hold filters")
     search.add_argument(
         "dir", metavar="DIR", nargs="?", type=Path, help="the folder (default: the project around here)"
@@ -141,7 +142,8 @@ def make_parser() -> argparse.ArgumentParser:
         help='answer {"id", "query", ...} per line (- for standard input) with {"id", "results"} per line',
     )
 
-    similar = _command(commands, "similar", "find code like that at a place", [how, laid_out, filters, _root_option()])
+    similar = _command(commands, "similar", "find code like that at a place", [how, filters, _root_option()])
+    _add_layouts(similar)
     similar.add_argument("place", metavar="FILE:LINE", type=_place, help="a line or lines (FILE:10-20), counted from 1")
 
     status = _command(commands, "status", "tell what is indexed, and what is left out", [how, shown], ROOTS)
@@ -259,10 +261,9 @@ def _output_options() -> _Parser:
     return options
 
 
-def _layout_options() -> _Parser:
+def _add_layouts(parser: argparse.ArgumentParser) -> None:
     """How answers are laid out; the names are ripgrep's where it has one."""
-    options = _Parser(add_help=False)
-    group = options.add_argument_group("output")
+    group = parser.add_argument_group("output")
     layout = group.add_mutually_exclusive_group()
     layout.add_argument("--json", action="store_true", help="JSON, one object a line")
     layout.add_argument(
@@ -284,7 +285,6 @@ def _layout_options() -> _Parser:
     )
     _add_when(group, "--color", "paint (default: auto, which heeds NO_COLOR)")
     _add_when(group, "--hyperlink", "make paths links (default: auto, for terminals that are known to show links)")
-    return options
 
 
 def _add_when(group: "argparse._ArgumentGroup", name: str, summary: str) -> None:
@@ -295,7 +295,12 @@ def _filter_options() -> _Parser:
     options = _Parser(add_help=False)
     group = options.add_argument_group("answers")
     group.add_argument(
-        "-n", "--limit", metavar="N", type=_number(1), default=DEFAULT_LIMIT, help="(default: %(default)s)"
+        "-n",
+        "--limit",
+        metavar="N",
+        type=_number(1),
+        default=DEFAULT_LIMIT,
+        help="so many at most (default: %(default)s)",
     )
     group.add_argument("--kind", metavar="KIND", action="append", default=[], help="function, class, ...; repeatable")
     group.add_argument("--lang", metavar="LANG", action="append", default=[], help="python, ts, ...; repeatable")

@@ -119,6 +119,17 @@ def test_neovim_reads_the_path_as_it_is(tmp_path):
     assert done.stdout.decode() == AWKWARD, done.stderr.decode()
 
 
+def test_neovim_takes_it_or_says_what_it_needs(tmp_path):
+    """Whatever its version: opening a file raises nothing."""
+    _, whole = written(configuration("nvim", AWKWARD), ".lua", tmp_path)
+    (tmp_path / "file.py").write_text("x = 1\n")
+    words = [editor("nvim"), "--headless", "--clean", "-c", f"luafile {whole}", "-c", "edit file.py", "-c", "qall!"]
+    done = subprocess.run(words, capture_output=True, timeout=SECONDS, cwd=tmp_path, text=True)
+    assert done.returncode == 0
+    assert "rror" not in done.stderr
+    assert done.stderr.strip() in ("", "meaning-ls: an older Neovim needs the plugin in editors/nvim of its repository")
+
+
 def test_emacs_reads_the_path_as_it_is(tmp_path):
     literal, whole = written(configuration("emacs", AWKWARD), ".el", tmp_path)
     show = tmp_path / "show.el"

@@ -252,5 +252,5 @@ def test_mandoc_has_nothing_to_say_of_it():
         [tool("mandoc"), "-T", "ascii", DOCS / "meaning-ls.1"], capture_output=True, text=True
     ).stdout
     shown = re.sub(".\b", "", shown)
-    assert re.search(r"-n, --limit N\n\s+\(default: 20\)", shown), shown
+    assert re.search(r"-n, --limit N\n\s+so many at most \(default: 20\)", shown), shown
     assert "meaning-ls search [options] [QUERY] [DIR]" in shown

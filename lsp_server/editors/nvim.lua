@@ -1,7 +1,7 @@
 if vim.lsp.config then -- Neovim 0.11 or newer
   vim.lsp.config('meaning_ls', { cmd = { @command@ }, root_markers = { '.git' } })
   vim.lsp.enable('meaning_ls')
-else -- Neovim 0.8 to 0.10
+elseif vim.lsp.start then -- Neovim 0.8 to 0.10
   vim.api.nvim_create_autocmd('FileType', {
     group = vim.api.nvim_create_augroup('meaning_ls', {}),
     callback = function(event)
@@ -12,4 +12,6 @@ else -- Neovim 0.8 to 0.10
       end
     end,
   })
+else
+  vim.notify('meaning-ls: an older Neovim needs the plugin in editors/nvim of its repository', vim.log.levels.WARN)
 end

@@ -105,7 +105,7 @@ class VectorCache:
                         "(SELECT model, text_hash FROM vectors ORDER BY used LIMIT ?)",
                         (min(10_000, surplus - start),),
                     )
-            self._db.execute("PRAGMA incremental_vacuum")
+            self._db.execute("PRAGMA incremental_vacuum").fetchall()  # a page a row
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     @contextlib.contextmanager

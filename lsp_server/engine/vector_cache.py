@@ -105,7 +105,7 @@ class VectorCache:
                         "(SELECT model, text_hash FROM vectors ORDER BY used LIMIT ?)",
                         (min(10_000, surplus - start),),
                     )
-            self._db.execute("PRAGMA incremental_vacuum").fetchall()  # a page a row
+            self._db.executescript("PRAGMA incremental_vacuum")  # `execute` would stop after the first page
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     @contextlib.contextmanager

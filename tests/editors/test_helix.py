@@ -1,5 +1,10 @@
 """Helix, real and in a terminal, set up by what `meaning-ls config helix` prints: asks, jumps, edits, asks, quits."""
 
+import os
+import re
+import subprocess
+import tomllib
+
 import pytest
 
 from lsp_server.config import configuration
@@ -139,3 +144,27 @@ def test_it_is_silent(seen):
 
 def test_no_process_is_left_behind(seen):
     assert seen["left behind"] == []
+
+
+def servers(hx, language, home):
+    """The servers that Helix would start for a language, in its order; None for a language that it does not know."""
+    environment = {"HOME": str(home), "XDG_CONFIG_HOME": str(home), "PATH": os.environ["PATH"]}
+    told = subprocess.run([hx, "--health", language], env=environment, capture_output=True, text=True).stdout
+    found = re.search(r"Configured language servers:(.*?)Configured debug", re.sub(r"\x1b\[[\d;]*m", "", told), re.S)
+    return re.findall(r"^\s*[✘✓] ([^:]+):", found[1], re.M) if found else None
+
+
+@pytest.mark.parametrize("suite", ["trixie", "sid"])
+def test_every_server_that_helix_starts_by_itself_is_kept(suite, tmp_path):
+    hx = newer_editor("hx", suite)
+    (tmp_path / "set" / "helix").mkdir(parents=True)
+    (tmp_path / "set" / "helix" / "languages.toml").write_text(configuration("helix", "/bin/true"), encoding="utf-8")
+    languages = [row["name"] for row in tomllib.loads(configuration("helix", "/bin/true"))["language"]]
+    new = 0
+    for language in languages:
+        before = servers(hx, language, tmp_path / "none")
+        *after, ours = servers(hx, language, tmp_path / "set")
+        new += before is None
+        assert ours in ("meaning-ls", "/bin/true"), language
+        assert [name for name in after if name in (before or ())] == (before or []), language
+    assert new < 10 < len(languages), "Helix does not know these languages"

@@ -99,7 +99,7 @@ neovim:
 
 # Newer editors than Debian 12 has, unpacked below .cache for the tests marked so; nothing is installed.
 NEW := neovim hx
-NEWER := neovim neovim-lualine neovim-telescope hx
+NEWER := neovim neovim-lualine neovim-telescope hx emacs-nox
 
 test-editors: $(VENV)/installed-test neovim
 	@$(RUN) .ci/editors.py trixie $(NEW)

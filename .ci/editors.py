@@ -20,6 +20,11 @@ CACHE = CHECKOUT / ".cache" / "editors"
 ENVIRONMENT = {
     "nvim": {"VIMRUNTIME": "usr/share/nvim/runtime", "LUA_CPATH": "usr/lib/{libraries}/lua/5.1/?.so;;"},
     "hx": {"HELIX_RUNTIME": "usr/lib/hx/runtime"},
+    "emacs-nox": {
+        "EMACSLOADPATH": "usr/share/emacs/{emacs}/lisp",
+        "EMACSDATA": "usr/share/emacs/{emacs}/etc",
+        "EMACSPATH": "usr/libexec/emacs/{emacs}/{libraries}",
+    },
 }
 
 
@@ -98,12 +103,18 @@ def mirror() -> str:
 def write_programs(root: Path, folder: Path) -> None:
     """Write a script for every program of the root that can be told how to run there."""
     (loader,) = root.glob("usr/lib/*/ld-linux*.so*")
+    emacs = ""
+    for dump in root.glob("usr/libexec/emacs/*/*/emacs-*.pdmp"):
+        # Emacs takes its Lisp from a dump, which it looks for where it was built to lie, and beside itself.
+        (root / "usr" / "bin" / "emacs-nox.pdmp").symlink_to(dump)
+        emacs = dump.parent.parent.name
     folder.mkdir()
     for name, variables in ENVIRONMENT.items():
         program = root / "usr" / "bin" / name
         if not program.exists():
             continue
-        values = {key: str(root / value.format(libraries=loader.parent.name)) for key, value in variables.items()}
+        places = {"libraries": loader.parent.name, "emacs": emacs}
+        values = {key: str(root / value.format(**places)) for key, value in variables.items()}
         script = folder / name
         script.write_text(
             "#!/bin/sh\n"

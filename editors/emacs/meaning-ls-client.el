@@ -87,15 +87,19 @@ With ASK non-nil, ask which."
     (user-error "There is no program `%s': install meaning-ls, or set `meaning-ls-command'" (car meaning-ls-command)))
   (let* ((default-directory root)
          (name (format "meaning-ls %s" (file-name-nondirectory (directory-file-name root))))
-         (server (make-instance
-                  'meaning-ls-server :name name :root root :events-buffer-scrollback-size 0
-                  :notification-dispatcher #'meaning-ls--notified
-                  :request-dispatcher #'meaning-ls--requested
-                  :on-shutdown #'meaning-ls--ended
-                  :process (lambda ()
-                             (make-process :name name :command meaning-ls-command :connection-type 'pipe
-                                           :coding 'utf-8-emacs-unix :noquery t
-                                           :stderr (get-buffer-create (format "*%s stderr*" name)))))))
+         ;; Nobody reads every message; Emacs 30 calls that otherwise.
+         (unlogged (if (slot-exists-p 'jsonrpc-connection '-events-buffer-config)
+                       '(:events-buffer-config (:size 0))
+                     '(:events-buffer-scrollback-size 0)))
+         (start (lambda ()
+                  (make-process :name name :command meaning-ls-command :connection-type 'pipe
+                                :coding 'utf-8-emacs-unix :noquery t
+                                :stderr (get-buffer-create (format "*%s stderr*" name)))))
+         (server (apply #'make-instance 'meaning-ls-server :name name :root root :process start
+                        :notification-dispatcher #'meaning-ls--notified
+                        :request-dispatcher #'meaning-ls--requested
+                        :on-shutdown #'meaning-ls--ended
+                        unlogged)))
     (puthash root server meaning-ls--servers)
     (add-hook 'find-file-hook #'meaning-ls--visited)
     (add-hook 'kill-emacs-hook #'meaning-ls-shutdown-all)

@@ -98,6 +98,10 @@
 
 (defun names (hits) "Return the names of HITS." (vconcat (mapcar #'meaning-ls-hit-name hits)))
 
+(defun warnings ()
+  "Return what Emacs has warned of."
+  (if (get-buffer "*Warnings*") (with-current-buffer "*Warnings*" (buffer-string)) ""))
+
 ;;; The client of our own, beside Eglot and the server that it has for the language.
 
 (defun way-own ()
@@ -227,6 +231,7 @@
   (saw 'own-jump (jump))
   (saw 'processes (processes))
   (visit "src/mail.js")
+  (saw 'warnings (warnings))            ; while it shuts down Eglot 1.17 may warn of its own haste
   (eglot-shutdown (eglot-current-server)))
 
 ;;; lsp-mode, which our package tells of meaning-ls.
@@ -298,7 +303,7 @@
     (funcall (intern (concat "way-" (fact 'way))))
   (error (saw 'trouble (format "%S" trouble))))
 (saw 'states (vconcat (mapcar #'car (reverse told))))
-(saw 'warnings (if (get-buffer "*Warnings*") (with-current-buffer "*Warnings*" (buffer-string)) ""))
+(unless (assq 'warnings seen) (saw 'warnings (warnings)))
 (saw 'messages (with-current-buffer (messages-buffer) (buffer-string)))
 (write-region (json-encode seen) nil (fact 'report) nil 'silent)
 (kill-emacs 0)

@@ -14,7 +14,7 @@ import pytest
 from lsp_server import __version__
 from lsp_server.config import configuration
 
-from .conftest import ADDED, CHECKOUT, MAIL, NAME, QUESTION, SECOND_QUESTION, SECONDS, find_editor
+from .conftest import ADDED, CHECKOUT, MAIL, NAME, QUESTION, SECOND_QUESTION, SECONDS, find_editor, newer_editor
 
 PACKAGE = CHECKOUT / "editors" / "emacs"
 ELISP = sorted(path.name for path in PACKAGE.glob("*.el"))
@@ -23,10 +23,10 @@ BARE = ("-q", "--no-site-file", "--batch")  # no configuration, but the packages
 pytestmark = pytest.mark.timeout(240)
 
 
-@pytest.fixture(scope="module")
-def emacs():
+@pytest.fixture(scope="module", params=["installed", pytest.param("newer", marks=pytest.mark.newer)])
+def emacs(request):
     """The editor."""
-    return find_editor("emacs", "emacs-nox")
+    return newer_editor("emacs-nox", "sid") if request.param == "newer" else find_editor("emacs", "emacs-nox")
 
 
 def needs(emacs, library):

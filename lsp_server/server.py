@@ -55,6 +55,8 @@ async def initialize(ls: Session, params: types.InitializeParams) -> None:
     root = ls.workspace.root_uri  # rootUri or rootPath; both may be missing, and then nothing is indexed
     folders = params.workspace_folders or []
     ls.named = tuple(folder.uri for folder in folders) or ((root,) if root else ())
+    if params.process_id is not None:
+        ls.spawn(ls.follow(params.process_id))
 
 
 async def initialized(ls: Session, params: types.InitializedParams) -> None:

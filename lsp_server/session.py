@@ -13,6 +13,7 @@ from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import psutil
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
@@ -30,6 +31,7 @@ from lsp_server.workspace import Workspace
 
 NAME = "meaning-ls"
 GOODBYE_SECONDS = 3.0  # after the client has gone, whatever still runs is ended
+WATCH_SECONDS = 2.0  # between two looks at whether the client's process still lives
 CONFIGURATION_SECONDS = 3.0  # a client that does not answer for so long is served with the defaults
 _NOTEBOOKS = types.NotebookDocumentSyncOptions(
     notebook_selector=[types.NotebookDocumentFilterWithNotebook(notebook="*")], save=True
@@ -53,6 +55,7 @@ class Session(LanguageServer):
         self.base = self.folders.settings  # what holds when the client's settings say nothing
         self.named: tuple[str, ...] = ()  # the folders that `initialize` names, opened after `initialized`
         self.troubles: list[str] = []  # with those settings, told once the client listens
+        self._conversation: asyncio.Task[Any] | None = None
         self._complaints: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -137,6 +140,7 @@ class Session(LanguageServer):
     async def converse(self, reader: asyncio.StreamReader, writer: Any) -> int:  # noqa: ANN401 - pygls's writers
         """Handle messages until the client leaves. Returns the exit code."""
         self.protocol.set_writer(writer)
+        self._conversation = asyncio.current_task()
         try:
             while not self.protocol.ended and (body := await jsonrpc.read_body(reader)) is not None:
                 self.protocol.receive(body)
@@ -150,6 +154,17 @@ class Session(LanguageServer):
             await self.close()
             writer.close()
         return self.protocol.exit_code
+
+    async def follow(self, process_id: int) -> None:
+        """Leave when the client's process has died; some child of its may still hold our pipes open.
+
+        An id that is none of our ancestors' may come from another machine or container: such a client is not followed.
+        """
+        client = next((parent for parent in psutil.Process().parents() if parent.pid == process_id), None)
+        while client is not None and client.is_running():  # False for an id that was given to another process since
+            await asyncio.sleep(WATCH_SECONDS)
+        if client is not None and self._conversation is not None:
+            self._conversation.cancel()
 
     async def close(self) -> None:
         """Let go of everything."""

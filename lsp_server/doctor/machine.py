@@ -21,6 +21,7 @@ from lsp_server.engine.languages import LANGUAGES
 from lsp_server.engine.log import log_folder
 from lsp_server.engine.vectors import load_hnswlib
 from lsp_server.models.hardware import look
+from lsp_server.models.runtime import disagreements
 from lsp_server.power import saving_power
 
 MEMORY_LEAST = 400_000_000  # bytes: what all processes together need while a project is indexed
@@ -73,10 +74,11 @@ def _hardware() -> Check:
     machine, saving = look(), saving_power()
     details = machine.as_object() | {"savingPower": saving}
     more = ("The system asks to save power.",) if saving else ()
+    misfits = disagreements(machine)
     if machine.free < MEMORY_LEAST:
         remedy = f"Close other programs, or leave out parts of the project: {megabytes(MEMORY_LEAST)} should be free."
-        return Check("machine", "warn", machine.describe(), more, (remedy,), details)
-    return Check("machine", "ok", machine.describe(), more, (), details)
+        return Check("machine", "warn", machine.describe(), more, (remedy, *misfits), details)
+    return Check("machine", "warn" if misfits else "ok", machine.describe(), more, misfits, details)
 
 
 def _libraries() -> Check:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lsp_server.engine.agreement import open_encoder
 from lsp_server.engine.card import ModelError, read_card
-from lsp_server.engine.devices import CPU, DeviceError, installed_bases, openable
+from lsp_server.engine.devices import CPU, installed_bases, openable
 from lsp_server.engine.encoder import BUNDLED, bundled_model
 from lsp_server.engine.installed import AUTO, chosen_for_auto, find_installed, find_model, installed
 from lsp_server.engine.remembered import measured_here
@@ -18,6 +18,7 @@ from lsp_server.models.catalogue import load_catalogue
 from lsp_server.models.choice import SYMBOLS, Choice, Known, choose, minutes
 from lsp_server.models.hardware import look
 from lsp_server.models.measure import texts_of, texts_per_second
+from lsp_server.models.selftest import self_test
 
 
 def choose_here(cache_dir: str = "", root: Path | None = None, symbols: int = SYMBOLS) -> Choice:
@@ -25,16 +26,20 @@ def choose_here(cache_dir: str = "", root: Path | None = None, symbols: int = SY
     texts = texts_of(root) if root else []
 
     def measure(id: str, variant: str, device: str) -> float:
-        model = find_installed(f"{id}:{variant}", cache_dir) if id != BUNDLED else find_installed(id, cache_dir)
+        model = find_installed(id if id == BUNDLED else f"{id}:{variant}", cache_dir)
         return _speed(model.folder, device, texts, cache_dir) if model else 0.0
 
+    try:
+        base = _speed(bundled_model(), CPU, texts, cache_dir)
+    except ModelError:
+        base = 0.0
     return choose(
         look(),
         Known(
             catalogue=load_catalogue(),
             installed=frozenset((model.id, model.variant) for model in installed(cache_dir)),
             devices=openable(),
-            base=_speed(bundled_model(), CPU, texts, cache_dir),
+            base=base,
             symbols=symbols,
             measure=measure,
         ),
@@ -42,17 +47,19 @@ def choose_here(cache_dir: str = "", root: Path | None = None, symbols: int = SY
 
 
 def _speed(folder: Path, device: str, texts: list[str], cache_dir: str) -> float:
-    """Return the texts per second of a model here; measured once for this runtime, and again for a project's texts."""
+    """Return the texts per second of a model here; tested and measured once, and again for a project's texts.
+
+    Raises ModelError for a model that does not do here what it is there for.
+    """
     memory = measured_here(cache_dir)
     versions = ", ".join(f"{name} {version}" for name, version in installed_bases().items())
-    try:
-        key = f"speed | {device} | {versions} | {read_card(folder).fingerprint()} | {all_threads()} threads"
-        known = memory.get(key).get("texts per second", 0.0)
-        if known and not texts:
-            return known
-        rate = texts_per_second(open_encoder(folder, device, memory), texts, all_threads())
-    except (ModelError, DeviceError):
-        return 0.0
+    key = f"speed | {device} | {versions} | {read_card(folder).fingerprint()} | {all_threads()} threads"
+    known = memory.get(key).get("texts per second", 0.0)
+    if known and not texts:
+        return known
+    if not known and folder != bundled_model() and not (tested := self_test(folder)).passed:
+        raise ModelError(tested.complaint)
+    rate = texts_per_second(open_encoder(folder, device, memory), texts, all_threads())
     memory.keep(key, {"texts per second": rate})
     return rate
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from lsp_server.engine.card import ModelError
 from lsp_server.engine.devices import CPU, get_device
 from lsp_server.models.accelerators import Accelerator
 from lsp_server.models.catalogue import Catalogue, Model, Variant
@@ -95,7 +96,8 @@ class Known:
     devices: tuple[str, ...] = (CPU,)  # on which a session was opened
     base: float = 0  # texts per second of the bundled model here, by all cores; 0: not measured
     symbols: int = SYMBOLS  # of the project
-    # Texts per second of an installed model on a device; called for the candidates alone, at most two seconds each.
+    # Texts per second of an installed model on a device, ModelError for one that is no good here; called for the
+    # candidates alone, a few seconds each.
     measure: Callable[[str, str, str], float] = field(default=lambda id, variant, device: 0.0)
 
 
@@ -164,7 +166,10 @@ def _card_lacking(needed: float, accelerators: Iterable[Accelerator]) -> str:
 def _timed(verdict: Verdict, machine: Machine, known: Known) -> Verdict:
     """Measure a candidate that is here, else expect its speed; refuse what would take too long."""
     assert verdict.variant is not None
-    rate = known.measure(verdict.model.id, verdict.variant.name, verdict.device) if verdict.installed else 0.0
+    try:
+        rate = known.measure(verdict.model.id, verdict.variant.name, verdict.device) if verdict.installed else 0.0
+    except ModelError as error:
+        return replace(verdict, fits=False, why=f"it is installed and does not work here. {error}")
     measured = rate > 0
     rate = rate or expected(verdict.model, verdict.variant, verdict.device, known.base)
     seconds = known.symbols / rate if rate else 0

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from lsp_server.engine.card import ModelError
 from lsp_server.models.accelerators import Accelerator
 from lsp_server.models.catalogue import Model, load_catalogue
 from lsp_server.models.choice import LADDER, SYMBOLS, Known, advice, choose, expected, explain, minutes, pick_variant
@@ -161,6 +162,19 @@ def test_an_installed_candidate_is_measured(tmp_path):
     assert choice.picked.measured
     assert choice.picked.texts_per_second == 80
     assert choice.picked.why == "measured: about 2 minutes for a first index of 10,000 symbols"
+
+
+def test_an_installed_candidate_that_does_not_work_gives_way(tmp_path):
+    def measure(id, variant, device):
+        if id == "gte-modernbert":
+            raise ModelError("It finds 3 of 8 functions.")
+        return 80.0
+
+    there = frozenset({("gte-modernbert", "int8"), ("granite-97m-r2", "uint8")})
+    choice = choose(look(desktop(tmp_path, 6, 15.5)), known(installed=there, measure=measure))
+    assert choice.picked.model.id == "granite-97m-r2"
+    refused = next(verdict for verdict in choice.considered if verdict.model.id == "gte-modernbert")
+    assert refused.why == "it is installed and does not work here. It finds 3 of 8 functions."
 
 
 def test_nothing_measured_nothing_promised(tmp_path):

@@ -232,7 +232,7 @@ def test_choosing(machine):
     assert machine.hub.requests == []
 
 
-def test_why_this_model(machine, monkeypatch):
+def test_why_this_model(machine):
     from lsp_server.engine.card import ModelError
     from lsp_server.models.advice import why_this_model
 

@@ -15,6 +15,7 @@ from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 
 from lsp_server.background import Batched
+from lsp_server.engine.update import Progress
 from lsp_server.folder import Folder
 from lsp_server.protocol import INDEX_STATUS, SemanticIndexResult, State
 from lsp_server.workspace import Workspace
@@ -46,7 +47,7 @@ class Announcer:
                 bar.end()
             self._send()
             return
-        if _knows_bars(self._server.client_capabilities):
+        if knows_bars(self._server.client_capabilities):
             self._show_bar(folder)
         if self._told.get(folder) != folder.state:
             self._told[folder] = folder.state
@@ -78,37 +79,29 @@ class Announcer:
             if bar is not None:
                 self._bars.pop(folder).end()
         elif bar is not None:
-            bar.show(folder)
+            if folder.progress is not None:
+                bar.move(*_how_far(folder.progress))
         elif folder.looks_at_everything and folder.progress is not None and folder.progress.phase in _SHOWN:
-            self._bars[folder] = Bar(self._server, folder)
+            self._bars[folder] = Bar(self._server, f"Indexing {PurePath(folder.path).name}")
 
 
 class Bar:
     """One progress bar, from its creation by the client to its end."""
 
-    def __init__(self, server: LanguageServer, folder: Folder) -> None:
+    def __init__(self, server: LanguageServer, title: str) -> None:
         self.token = str(uuid.uuid4())
         self._server = server
         self._percentage = 0
         self._message = ""
         self._is_shown = self._is_over = False
-        self._creation = asyncio.create_task(self._create(f"Indexing {PurePath(folder.path).name}"))
+        self._creation = asyncio.create_task(self._create(title))
 
-    def show(self, folder: Folder) -> None:
-        """Move the bar; it never moves back."""
-        progress = folder.progress
-        if progress is None:
-            return
-        read = progress.files_done / max(progress.files_total, 1)
-        embedded = progress.texts_done / progress.texts_total if progress.texts_total else read
-        share = int(READING_SHARE * read + (100 - READING_SHARE) * embedded * read)
-        message = f"{progress.files_done} of {progress.files_total} files"
-        if progress.files_done == progress.files_total and progress.texts_total:
-            message += f", {progress.texts_done} of {progress.texts_total} texts understood"
+    def move(self, share: int, message: str) -> None:
+        """Move the bar to so many per cent; it never moves back."""
         if (share, message) == (self._percentage, self._message):
             return
         self._percentage, self._message = max(self._percentage, min(share, 100)), message
-        if self._is_shown:
+        if self._is_shown and not self._is_over:
             self._report(types.WorkDoneProgressReport(percentage=self._percentage, message=message, cancellable=True))
 
     def end(self) -> None:
@@ -138,5 +131,17 @@ class Bar:
         self._server.protocol.notify(types.PROGRESS, types.ProgressParams(token=self.token, value=value))
 
 
-def _knows_bars(capabilities: types.ClientCapabilities) -> bool:
+def _how_far(progress: Progress) -> tuple[int, str]:
+    """Return how many per cent of a look at a folder are done, and what of it."""
+    read = progress.files_done / max(progress.files_total, 1)
+    embedded = progress.texts_done / progress.texts_total if progress.texts_total else read
+    share = int(READING_SHARE * read + (100 - READING_SHARE) * embedded * read)
+    message = f"{progress.files_done} of {progress.files_total} files"
+    if progress.files_done == progress.files_total and progress.texts_total:
+        message += f", {progress.texts_done} of {progress.texts_total} texts understood"
+    return share, message
+
+
+def knows_bars(capabilities: types.ClientCapabilities) -> bool:
+    """Say whether a client shows progress that the server begins."""
     return bool(capabilities.window and capabilities.window.work_done_progress)

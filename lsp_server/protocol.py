@@ -28,7 +28,9 @@ STATUS = "meaning-ls.status"
 EXPLAIN = "meaning-ls.explain"
 WHY = "meaning-ls.why"
 DOCTOR = "meaning-ls.doctor"
-COMMANDS = (FIND, FIND_AND_SHOW, SIMILAR, REINDEX, PAUSE, RESUME, STATUS, EXPLAIN, WHY, DOCTOR)
+MODELS = "meaning-ls.models"
+PULL_MODEL = "meaning-ls.pullModel"
+COMMANDS = (FIND, FIND_AND_SHOW, SIMILAR, REINDEX, PAUSE, RESUME, STATUS, EXPLAIN, WHY, DOCTOR, MODELS, PULL_MODEL)
 
 CAPABILITY = {"semanticSymbolProvider": {"version": 1, "similar": True, "status": True}}
 CODE_ACTION_KIND = "meaning-ls.similar"
@@ -120,6 +122,15 @@ class FolderStatus(IndexStatus):
     lastUpdate: float  # seconds since 1970, 0 for never
     skipped: list[Skipped]
     skippedTotal: int
+
+
+class ModelAdvice(TypedDict):
+    """The result of `meaning-ls.models`."""
+
+    picked: str  # the id of the model that suits this machine best
+    installed: list[str]
+    offer: str  # a sentence for people: size, licence, how long a first index takes
+    explanation: list[str]  # lines for people: what was found, considered and picked
 
 
 class SemanticIndexResult(TypedDict):
@@ -325,6 +336,11 @@ def read_similar(arguments: tuple[object, ...]) -> tuple[SimilarSymbolParams, bo
     location = read_location(argument(arguments, 0, "location"), "location")
     fields = Fields(arguments[1] if len(arguments) > 1 and arguments[1] is not None else {}, "filters")
     return SimilarSymbolParams(location["uri"], location["range"], read_filters(fields)), fields.raw("show") is True
+
+
+def read_model(arguments: tuple[object, ...]) -> str:
+    """Read the argument [id] of a command. Raises JsonRpcInvalidParams."""
+    return _text(argument(arguments, 0, "id"), "id")
 
 
 def read_uri(value: object, name: str) -> str:

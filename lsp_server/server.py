@@ -26,7 +26,7 @@ from lsp_server.engine.index import Options
 from lsp_server.engine.log import log_to_file, log_to_stderr
 from lsp_server.folder import Folder
 from lsp_server.jsonrpc import MAX_HEADER, ThreadedWriter, read_stream
-from lsp_server.protocol import Location, SemanticIndexResult, SemanticSymbolResult, WorkspaceSymbol
+from lsp_server.protocol import Location, ModelAdvice, SemanticIndexResult, SemanticSymbolResult, WorkspaceSymbol
 from lsp_server.session import Session, set_level
 from lsp_server.settings import SECTION, read_settings
 from lsp_server.stdout import claim_stdout
@@ -80,9 +80,10 @@ async def set_trace(ls: Session, params: types.SetTraceParams) -> None:
 
 
 async def cancel_progress(ls: Session, params: types.WorkDoneProgressCancelParams) -> None:
-    """Stop the indexing that a progress bar shows."""
+    """Stop the indexing or the download that a progress bar shows."""
     if (folder := ls.announcer.folder_of(params.token)) is not None:
         folder.stop()
+    ls.fetching.cancel(params.token)
 
 
 # ---- what changes
@@ -289,6 +290,19 @@ async def doctor(ls: Session, *arguments: object) -> str:
         return await consult(roots, ls.folders.settings.options())
 
 
+async def models(ls: Session, *arguments: object) -> ModelAdvice:
+    """[]: say which model suits this machine, and why."""
+    with _trouble_as_answer():
+        return await ls.fetching.advise(ls.folders.settings.cache_dir)
+
+
+async def pull_model(ls: Session, *arguments: object) -> str:
+    """[id]: fetch and install a model."""
+    name = protocol.read_model(arguments)
+    with _trouble_as_answer():
+        return await ls.fetching.pull(name, ls.folders.settings.cache_dir)
+
+
 HANDLERS: dict[str, Callable[..., Any]] = {
     types.INITIALIZE: initialize,
     types.INITIALIZED: initialized,
@@ -334,6 +348,8 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     protocol.EXPLAIN: explain,
     protocol.WHY: why,
     protocol.DOCTOR: doctor,
+    protocol.MODELS: models,
+    protocol.PULL_MODEL: pull_model,
 }
 
 

@@ -24,6 +24,7 @@ from lsp_server.answers import Answers
 from lsp_server.documents import Documents
 from lsp_server.engine.index import Options
 from lsp_server.engine.log import log_to_file
+from lsp_server.fetching import Fetching
 from lsp_server.folder import Folder
 from lsp_server.protocol import Location, Range, SemanticSymbol, Token
 from lsp_server.settings import SECTION, from_options, read_settings
@@ -52,6 +53,7 @@ class Session(LanguageServer):
         self.folders = Workspace(from_options(options), self._tell)
         self.answers = Answers(self.folders, self.documents)
         self.announcer = Announcer(self, self.folders)
+        self.fetching = Fetching(self)
         self.base = self.folders.settings  # what holds when the client's settings say nothing
         self.named: tuple[str, ...] = ()  # the folders that `initialize` names, opened after `initialized`
         self.troubles: list[str] = []  # with those settings, told once the client listens
@@ -170,6 +172,7 @@ class Session(LanguageServer):
         """Let go of everything."""
         for task in self._tasks:
             task.cancel()
+        self.fetching.close()
         await self.announcer.close()
         await self.folders.close()
         self.answers.close()

@@ -43,7 +43,7 @@ HOMES = {
     "filelock": {"engine.home", "engine.examine", "models.pull"},
     "platformdirs": {"engine.cache"},
     "urllib.parse": {"convert"},
-    "pygls": {"protocol", "jsonrpc", "announce", "session", "server"},
+    "pygls": {"protocol", "jsonrpc", "announce", "fetching", "session", "server"},
     "lsprotocol": {"protocol", "jsonrpc", "convert", "documents", "announce", "session", "server"},
     "cattrs": {"jsonrpc"},
     "mcp": {"mcp"},

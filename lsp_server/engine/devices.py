@@ -169,7 +169,9 @@ def open_raw(graph: Path | bytes, device: Device, threads: int) -> onnxruntime.I
             raise ModelError(
                 f"{graph!s} is not a graph that ONNX Runtime loads ({brief(error)}). {REINSTALL}"
             ) from error
-        raise DeviceError(f"The device {device.id} does not start: {brief(error).rstrip('.')}. {_needs(device)}") from error
+        raise DeviceError(
+            f"The device {device.id} does not start: {brief(error).rstrip('.')}. {_needs(device)}"
+        ) from error
     if device.provider not in session.get_providers():
         raise DeviceError(f"The device {device.id} is offered by ONNX Runtime and does not start. {_needs(device)}")
     return session

@@ -7,7 +7,7 @@ terminal and an editor can show it; closing the generator cancels.
 
 import contextlib
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 
 import filelock
@@ -39,7 +39,7 @@ def wanted(catalogue: Catalogue, name: str, machine: Machine) -> tuple[Model, Va
     return entry, variant
 
 
-def pull(model: Model, variant: Variant, cache_dir: str) -> Iterator[Progress]:
+def pull(model: Model, variant: Variant, cache_dir: str) -> Generator[Progress, None, None]:
     """Install a model. Raises EngineError; what was installed before is then untouched, and what arrived is kept."""
     home = models_home(cache_dir)
     work = home / _WORK / f"{model.id}-{variant.name}"

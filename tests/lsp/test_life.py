@@ -47,7 +47,10 @@ async def test_capabilities(client, project):
     assert capabilities["notebookDocumentSync"]["save"] is True
     assert set(capabilities["executeCommandProvider"]["commands"]) == {
         f"meaning-ls.{name}"
-        for name in ("find", "findAndShow", "similar", "reindex", "pause", "resume", "status", "explain", "why")
+        for name in (
+            *("find", "findAndShow", "similar", "reindex", "pause", "resume", "status", "explain", "why"),
+            *("doctor", "models", "pullModel"),
+        )
     }
     await client.until(lambda: len(client.of("client/registerCapability")) == 2)
     registered = {r["method"]: r for p in client.of("client/registerCapability") for r in p["registrations"]}

@@ -30,6 +30,8 @@ export const ServerCommand = {
   explain: 'meaning-ls.explain',
   why: 'meaning-ls.why',
   doctor: 'meaning-ls.doctor',
+  models: 'meaning-ls.models',
+  pullModel: 'meaning-ls.pullModel',
 } as const;
 
 export const CODE_ACTION_KIND = 'meaning-ls.similar';

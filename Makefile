@@ -10,7 +10,7 @@ RUN := $(VENV)/bin/python
 CLIENT := vscode-client/node_modules/.package-lock.json
 SOURCES := lsp_server tests benchmarks .ci docs models vscode-client/scripts
 
-.PHONY: demo test check format bench bench-quality bench-speed wheel picture man screens clean neovim test-editors test-vscode vsix
+.PHONY: demo test check format bench bench-quality bench-speed bench-models wheel picture man screens clean neovim test-editors test-vscode vsix
 
 demo: $(VENV)/installed
 	@$(RUN) .ci/demo.py
@@ -34,6 +34,10 @@ bench-quality: $(VENV)/installed-test
 
 bench-speed: $(VENV)/installed-test
 	$(RUN) -m benchmarks.speed $(ARGS)
+
+# Quality, speed and memory of every model that is installed: make bench-models ARGS="--repos click,flask"
+bench-models: $(VENV)/installed-test
+	$(RUN) -m benchmarks.models $(ARGS)
 
 wheel: $(VENV)/installed
 	rm -rf dist

@@ -41,7 +41,7 @@ from benchmarks.quality.figures import (
 )
 from benchmarks.quality.remembered import RememberingEncoder
 from benchmarks.quality.run import Setup, ask, opened, result_rows, write_run
-from lsp_server.engine.encoder import OnnxEncoder, bundled_model
+from lsp_server.engine.encoder import bundled_model, load_encoder
 from lsp_server.engine.errors import EngineError
 
 SCOPES = ("root", "whole", *cosqa.VARIANTS)
@@ -66,6 +66,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--root", action="store_true", help="only the repositories' benchmark folders")
     parser.add_argument("--whole", action="store_true", help="only the whole repositories")
     parser.add_argument("--cosqa", action="store_true", help="only the web queries")
+    parser.add_argument("--model", default="", help="the folder of a model (default: the bundled one)")
     parser.add_argument(
         "--cache", default="", help="where indexes and run files are kept (default: beside the workspaces)"
     )
@@ -84,8 +85,11 @@ def _arguments() -> argparse.Namespace:
 def _run(arguments: argparse.Namespace) -> int:
     bench = bench_folder(arguments.bench)
     cache = Path(arguments.cache) if arguments.cache else workspaces_folder()
-    with closing(RememberingEncoder(OnnxEncoder(bundled_model()), cache)) as encoder:
-        setup = Setup(cache / "index", encoder, arguments.threads, not arguments.search_only)
+    model = Path(arguments.model) if arguments.model else bundled_model()
+    with closing(RememberingEncoder(load_encoder(model), cache)) as encoder:
+        # Another model has indexes of its own: those of the bundled one are not to be embedded again and again.
+        indexes = cache / (f"index-{encoder.fingerprint}" if arguments.model else "index")
+        setup = Setup(indexes, encoder, arguments.threads, not arguments.search_only)
         scored, sizes = _ask(bench, arguments, setup)
     summaries = {scope: summary(rows) for scope, rows in scored.items()}
     floors = floor_rows(summaries)

@@ -6,7 +6,6 @@ file, the runtime's version and the device, so that it is tried once and not at 
 process died is not tried again.
 """
 
-import importlib.metadata
 import logging
 import os
 import time
@@ -17,7 +16,17 @@ import numpy as np
 import psutil
 
 from lsp_server.engine.card import ModelError, read_card
-from lsp_server.engine.devices import AUTO, CPU, ON_REQUEST, Device, DeviceError, get_device, installed_bases, offered
+from lsp_server.engine.devices import (
+    AUTO,
+    CPU,
+    ON_REQUEST,
+    Device,
+    DeviceError,
+    get_device,
+    installed_bases,
+    offered,
+    version_of,
+)
 from lsp_server.engine.encoder import Encoder, load_encoder
 from lsp_server.engine.remembered import Remembered
 
@@ -121,5 +130,5 @@ def compare(encoder: Encoder, on_cpu: Encoder) -> dict[str, float]:
 def _key(folder: Path, device: Device) -> str:
     versions = [f"{name} {version}" for name, version in installed_bases().items()]
     if device.plugin:
-        versions.append(f"{device.package} {importlib.metadata.version(device.package)}")
+        versions.append(f"{device.package} {version_of(device.package)}")
     return f"{device.id} | {', '.join(versions)} | {read_card(folder).fingerprint()}"

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import importlib.metadata
 import importlib.util
 import logging
 import threading
@@ -134,6 +133,8 @@ def openable() -> tuple[str, ...]:
 
 def installed_bases() -> dict[str, str]:
     """Return the packages that bring the module onnxruntime, with their versions. Two of them overwrite each other."""
+    import importlib.metadata  # 20 ms, and most processes never ask
+
     found = {}
     for name in BASES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
@@ -179,6 +180,13 @@ def open_raw(graph: Path | bytes, device: Device, threads: int) -> onnxruntime.I
 
 def _needs(device: Device) -> str:
     return f"It needs {device.hardware}, its driver and what this brings: {how_to_get(device)}."
+
+
+def version_of(package: str) -> str:
+    """Return the version of an installed package."""
+    import importlib.metadata
+
+    return importlib.metadata.version(package)
 
 
 def how_to_get(device: Device) -> str:

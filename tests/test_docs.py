@@ -130,6 +130,15 @@ def test_the_picture_shows_what_the_demo_asks():
     assert re.search(r'^QUESTION = "(.*)"$', demo, re.M)[1] in picture, "run: make picture"
 
 
+@pytest.mark.parametrize("screen", sorted((CHECKOUT / "docs" / "screens").glob("*.svg")), ids=lambda path: path.stem)
+def test_screens_show_what_the_demo_asks(screen):
+    """They are painted from real runs by docs/screens.py."""
+    demo = (CHECKOUT / ".ci" / "demo.py").read_text(encoding="utf-8")
+    question = re.search(r'^QUESTION = "(.*)"$', demo, re.M)[1]
+    assert question in screen.read_text(encoding="utf-8"), "run: make screens"
+    assert f"screens/{screen.name}" in (CHECKOUT / "docs" / "editors.md").read_text(encoding="utf-8")
+
+
 def test_every_rule_for_editors_is_held_by_a_test():
     """The last table of docs/editors.md names a test for each rule; a test that was renamed is missed here."""
     page = (CHECKOUT / "docs" / "editors.md").read_text(encoding="utf-8")

@@ -11,24 +11,29 @@ from .test_neovim import PLUGIN, VERSIONS, column_of, drive, in_mail, neovim_of
 
 pytestmark = pytest.mark.timeout(300)
 
-INIT = """
-require('meaning').setup({ cmd = vim.fn.json_decode(os.getenv('MEANING_FACTS')).command })
-"""
+INIT = "require('meaning').setup({ cmd = vim.fn.json_decode(os.getenv('MEANING_FACTS')).command })\n"
+MISSING = "require('meaning').setup({ cmd = { '/nowhere/meaning-ls' } })\n"
+
+
+def install(household, setup=INIT):
+    """Put the plugin into Neovim's own packages; return the options that start Neovim with it, and the packages."""
+    packages = household.folder / "XDG_DATA_HOME" / "nvim" / "site" / "pack" / "editors" / "start"
+    packages.mkdir(parents=True)
+    (packages / "meaning").symlink_to(PLUGIN)
+    init = household.folder / "init.lua"
+    init.write_text(setup, encoding="utf-8")
+    return ("-u", str(init)), packages
 
 
 @pytest.fixture(scope="module", params=VERSIONS)
 def seen(request, make_household):
     """What happened in the editor."""
     neovim, household = neovim_of(request.param), make_household()
-    packages = household.folder / "XDG_DATA_HOME" / "nvim" / "site" / "pack" / "editors" / "start"
-    packages.mkdir(parents=True)
-    (packages / "meaning").symlink_to(PLUGIN)
+    options, packages = install(household)
     if request.param == "sid":  # the only one that has other plugins
         for installed in (UNPACKED / "sid" / "root" / "usr/share/nvim/site/pack/dist-bundle/start").iterdir():
             (packages / installed.name).symlink_to(installed.resolve())
-    init = household.folder / "init.lua"
-    init.write_text(INIT, encoding="utf-8")
-    return drive(household, neovim, "plugin.lua", "-u", str(init)) | {"others": request.param == "sid"}
+    return drive(household, neovim, "plugin.lua", *options) | {"others": request.param == "sid"}
 
 
 @pytest.mark.parametrize("way", ["select", "asked", "quickfix"])
@@ -104,6 +109,37 @@ def test_it_is_silent_until_something_cannot_be_done(seen):
 
 def test_no_process_is_left_behind(seen):
     assert seen["left behind"] == []
+
+
+def test_sources_of_pickers_that_cannot_be_had_give_rows_as_they_were_served(make_household):
+    """The pickers are stand-ins: see neovim/others.lua for what this holds and what it does not."""
+    household = make_household()
+    options, _ = install(household)
+    seen = drive(household, neovim_of("installed"), "others.lua", *options)
+    column = column_of(NAME)
+    assert seen["fzf_lua"]["lines"][0].startswith(f"src/mail.js:1:{column + 1}:{NAME}  ")
+    assert all(name in line for line, name in zip(seen["fzf_lua"]["lines"], seen["served"], strict=True))
+    assert seen["fzf_lua"]["query"] == QUESTION
+    best = seen["snacks"]["items"][0]
+    assert in_mail(seen, {"path": best["file"]})
+    assert (best["line"], best["column"]) == (1, column)
+    assert all(name in item["text"] for item, name in zip(seen["snacks"]["items"], seen["served"], strict=True))
+    assert seen["snacks"]["live"] is True
+    assert seen["left behind"] == []
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_program_that_is_missing_is_told_to_whoever_asks_for_it(make_household, version):
+    household = make_household()
+    options, _ = install(household, MISSING)
+    seen = drive(household, neovim_of(version), "missing.lua", *options)
+    assert seen["unasked"] == []
+    assert seen["status"] == ""
+    (told,) = seen["messages"]
+    assert "/nowhere/meaning-ls" in told
+    assert ":checkhealth" in told
+    assert re.search("ERROR.*/nowhere/meaning-ls", seen["health"])
+    assert seen["errmsg"] == ""
 
 
 def test_help_is_found(tmp_path):

@@ -47,7 +47,7 @@ local function check_clients()
   local running = server.clients()
   if #running == 0 then
     local root = server.root(vim.fn.getcwd())
-    local log = vim.lsp.log.get_filename and vim.lsp.log.get_filename() or vim.lsp.get_log_path()
+    local log = require('vim.lsp.log').get_filename()
     report.warn('it does not run', {
       root and ('Open a file of ' .. root) or 'Open a file of a project: a folder with .git',
       'The log says what went wrong: ' .. log,

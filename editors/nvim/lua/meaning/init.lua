@@ -17,37 +17,35 @@ function M.setup(changes)
   options.set(changes)
 end
 
-local function title(prefix, result)
+--- What stands above the rows of an answer: what it is, and what is wrong with it.
+local function heading(what, result)
   local index = result.index or {}
-  if index.state == 'failed' and index.message then
-    return ('%s (%s)'):format(prefix, index.message)
+  if index.message and (index.state == 'failed' or #result.symbols == 0) then
+    return ('%s (%s)'):format(what, index.message)
   elseif index.state == 'indexing' or index.state == 'starting' then
-    return prefix .. ' (still indexing)'
-  elseif result.confident == false then
-    return prefix .. ' (nearest misses)'
+    return what .. ' (still indexing)'
+  elseif result.confident == false and #result.symbols > 0 then
+    return what .. ' (nearest misses)'
   end
-  return prefix
+  return what
 end
 
---- Ask a server; `callback(entries, title)` is called once, unless the question was taken back by the function returned.
-local function asker(client, method, prefix)
+--- Ask a server: a function that calls `callback(entries, heading)` once, and returns one that takes the question back.
+local function asker(client, method, what)
   return function(params, callback)
     return server.request(client, method, params, function(trouble, result)
       if trouble then
         vim.notify('meaning-ls: ' .. trouble.message, vim.log.levels.WARN)
-        return callback({}, prefix)
+        return callback({}, what)
       end
-      callback(rows.entries(result.symbols, client), title(prefix, result))
+      callback(rows.entries(result.symbols, client), heading(what, result))
     end)
   end
 end
 
---- Into the quickfix list, best first, and open it; say so where nothing was found.
-local function to_quickfix(entries, heading)
-  if #entries == 0 then
-    return vim.notify(heading .. ': nothing was found')
-  end
-  vim.fn.setqflist({}, ' ', { title = heading, items = vim.tbl_map(rows.quickfix, entries) })
+--- Into the quickfix list, best first, and open it.
+local function to_quickfix(entries, title)
+  vim.fn.setqflist({}, ' ', { title = title, items = vim.tbl_map(rows.quickfix, entries) })
   vim.cmd('botright copen')
 end
 
@@ -64,7 +62,10 @@ function M.find(question, how)
       return send({ query = query, limit = options.limit, textDocument = near }, callback)
     end
     if how and how.quickfix and question ~= '' then
-      return ask(question, function(entries)
+      return ask(question, function(entries, title)
+        if #entries == 0 then
+          return rows.none(title)
+        end
         to_quickfix(entries, question)
       end)
     end
@@ -87,11 +88,14 @@ function M.similar(how)
     end
     local send = asker(client, 'workspace/similarSymbol', 'Similar code')
     local params = { textDocument = { uri = vim.uri_from_bufnr(buffer) }, range = range, limit = options.limit }
-    send(params, function(entries, heading)
-      if #entries == 0 or how.quickfix then
-        return to_quickfix(entries, heading)
+    send(params, function(entries, title)
+      if #entries == 0 then
+        rows.none(title)
+      elseif how.quickfix then
+        to_quickfix(entries, title)
+      else
+        pickers.list(title, entries)
       end
-      pickers.list(heading, entries)
     end)
   end)
 end

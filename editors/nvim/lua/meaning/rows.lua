@@ -54,6 +54,12 @@ function M.quickfix(one)
   return { filename = one.filename, lnum = one.lnum, col = one.col, text = text }
 end
 
+--- Say that there is nothing to show.
+---@param title string what was asked, and what is wrong with the answer
+function M.none(title)
+  vim.notify(title .. ': nothing was found')
+end
+
 --- Go to an entry; Ctrl-O comes back.
 function M.jump(one)
   vim.cmd("normal! m'")

@@ -25,7 +25,7 @@ function M.live(question, ask)
   end
   ask(question, function(entries, title)
     if #entries == 0 then
-      return vim.notify(question .. ': nothing was found')
+      return rows.none(title)
     end
     M.list(title, entries)
   end)

@@ -186,6 +186,15 @@ def test_the_mode_line_tells_the_state(own):
     assert own["states"][-1] == "ready"
 
 
+def test_commands_and_settings_reach_the_server(own):
+    assert own["lighter-paused"] == " Meaning(paused)"
+    assert "my pröject/: ready, " in own["messages"]
+    assert "src/final.py is indexed with" in own["messages"]
+    assert own["too-long"].startswith("meaning-ls: query")
+    assert own["files"]
+    assert all(file.startswith("src/") for file in own["files"])
+
+
 def test_a_dead_server_is_replaced(own):
     assert own["after-death"][0] == NAME
     assert "meaning-ls has ended; the next question starts it again" in own["messages"]

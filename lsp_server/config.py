@@ -34,7 +34,7 @@ EDITORS = {
     "nvim": Editor("nvim.lua", "init.lua; then :lua vim.lsp.buf.workspace_symbol('a question')"),
     "sublime": Editor("sublime.json", "Preferences: LSP Settings; then LSP: Find Symbol in Workspace"),
     "vim-lsp": Editor("vim-lsp.vim", "your vimrc, for Vim with vim-lsp; then :LspWorkspaceSymbol"),
-    "vscode": Editor("vscode.json", "settings.json; the extension finds the program by itself where it is on the PATH"),
+    "vscode": Editor("vscode.json", "settings.json; without it the extension starts the server that comes with it"),
     "zed": Editor("zed.json", "settings.json, for Zed's agent; its editor takes language servers from extensions only"),
 }
 

@@ -72,6 +72,14 @@ def test_json_holds_the_command(editor):
     assert AWKWARD in strings(json.loads(configuration(editor, AWKWARD)))
 
 
+def test_vscode_knows_the_setting():
+    package = json.loads((CHECKOUT / "vscode-client" / "package.json").read_text(encoding="utf-8"))
+    contributed = package["contributes"]["configuration"]
+    groups = contributed if isinstance(contributed, list) else [contributed]
+    known = {name for group in groups for name in group["properties"]}
+    assert json.loads(configuration("vscode", AWKWARD)).keys() <= known
+
+
 # ---- Helix
 
 

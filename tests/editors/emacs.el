@@ -178,8 +178,7 @@
 
   ;; At rest nothing is said, and nothing waits to be sent.
   (let ((before (length told)))
-    (sit-for 1.5)
-    (accept-process-output nil 1.5)
+    (sleep-for 1.2)
     (saw 'said-at-rest (- (length told) before)))
 
   ;; A server that dies is told of, and the next question starts another.
@@ -233,8 +232,7 @@
   (xref-find-apropos (fact 'second))
   (saw 'again (jump))
   (let ((before (length told)))
-    (sit-for 1.5)
-    (accept-process-output nil 1.5)
+    (sleep-for 1.2)
     (saw 'said-at-rest (- (length told) before)))
 
   (visit "src/mail.js")
@@ -263,8 +261,7 @@
                                     (lsp-request "workspace/symbol" (list :query (fact (cdr ask))))))))
   (after-a-pass (lambda () (add (fact 'added))))
   (let ((before (length told)))
-    (sit-for 1.5)
-    (accept-process-output nil 1.5)
+    (sleep-for 1.2)
     (saw 'said-at-rest (- (length told) before)))
 
   (visit "src/prices.py")

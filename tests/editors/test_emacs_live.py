@@ -95,7 +95,6 @@ def seen(emacs, make_household):
         screen.press("Enter")
         screen.until(lambda lines: any("*xref*" in line for line in lines), SECONDS)
         seen["xref"] = screen.until(lambda lines: any(NAME in line for line in lines) and lines, SECONDS)
-        seen["xref served"] = served()
         screen.press("Enter")
         screen.until(lambda lines: any("mail.js" in line for line in lines[-3:-1]), SECONDS)
         seen["default"] = where()

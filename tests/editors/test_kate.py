@@ -1,7 +1,7 @@
 """Kate, real and on a screen that nobody sees, set up by what `meaning-ls config kate` prints.
 
-Kate brings a desktop with it, so it is not installed for the tests: where it is, with Xvfb and xdotool, it is driven with
-keys. What it did is read from the wire and from the files: a letter that is typed after a jump shows where that ended.
+Kate brings a desktop with it, so it is not installed for the tests: where it is, with Xvfb and xdotool, they press its
+keys. What came of that is read from the wire and from the files: a letter typed after a jump shows where that ended.
 """
 
 import os

@@ -249,6 +249,14 @@ def _engine_options() -> _Parser:
     group.add_argument(
         "--cache-dir", metavar="DIR", default="", help="where indexes are kept (default: the user's cache)"
     )
+    group.add_argument(
+        "--memory-limit",
+        metavar="MB",
+        type=_number(0),
+        default=0,
+        help="megabytes that each process may use, 0 for any number: vectors are read from disk rather than exceed it, "
+        "then meaning is given up",
+    )
     group.add_argument("-v", "--verbose", action="store_true", help="say on standard error what is being done")
     return options
 
@@ -394,6 +402,7 @@ def _options(arguments: argparse.Namespace, threads: int) -> "Options":
         exclude=unindexed,
         max_file_bytes=arguments.max_file_bytes,
         cache_dir=arguments.cache_dir,
+        memory_limit=arguments.memory_limit,
     )
 
 

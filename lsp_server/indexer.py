@@ -32,9 +32,10 @@ import psutil
 from lsp_server.courtesy import Courtesy, make_idle, measure
 from lsp_server.engine.errors import Busy, EngineError
 from lsp_server.engine.home import Turn
-from lsp_server.engine.index import Index, Options, at_full_speed
+from lsp_server.engine.index import Index, Options
 from lsp_server.engine.log import log_to_file, log_to_stderr
 from lsp_server.engine.update import Progress
+from lsp_server.engine.writing import at_full_speed
 from lsp_server.power import saving_power
 from lsp_server.stdout import claim_stdout
 
@@ -129,7 +130,7 @@ class Jobs:
 
 def work(index: Index, jobs: Jobs, say: Say) -> None:
     """Do jobs until there are no more."""
-    courtesy = Courtesy(partial(measure, index.children), psutil.cpu_count() or 1)
+    courtesy = Courtesy(partial(measure, index.writing.children), psutil.cpu_count() or 1)
     while (job := jobs.take()) is not None:
         started = time.monotonic()
         try:
@@ -152,7 +153,7 @@ def work(index: Index, jobs: Jobs, say: Say) -> None:
 
 def _run(index: Index, job: Job, jobs: Jobs, courtesy: Courtesy, say: Say) -> str:
     """Do one job as far as it may go; give how it ended."""
-    index.pace = courtesy if job.whole else at_full_speed  # what was just saved is waited for
+    index.writing.pace = courtesy if job.whole else at_full_speed  # what was just saved is waited for
     steps = index.update(job.paths) if job.whole else index.update_paths(job.paths)
     turn = Turn(index.home.cache)
     with (

@@ -40,6 +40,7 @@ class Settings:
             exclude=self.exclude,
             max_file_bytes=self.max_file_bytes,
             cache_dir=self.cache_dir,
+            memory_limit=self.memory_limit,
         )
 
 
@@ -52,6 +53,7 @@ def from_options(options: Options) -> Settings:
         exclude=options.exclude,
         max_file_bytes=options.max_file_bytes,
         cache_dir=options.cache_dir,
+        memory_limit=options.memory_limit,
     )
 
 

@@ -25,8 +25,8 @@ ENGINE_ORDER = (
     *("text", "card", "devices", "tokens", "pooling", "graph", "static", "encoder"),
     *("remembered", "agreement", "installed", "serving"),
     *("database", "home", "vector_cache", "store", "commits"),
-    *("vectors", "words", "places", "corpus", "names", "query", "search", "git", "hits", "examine"),
-    *("reading", "overlay", "update", "index"),
+    *("rows", "vectors", "words", "places", "corpus", "names", "query", "search", "git", "hits", "examine"),
+    *("reading", "overlay", "update", "writing", "index"),
 )
 
 # Where a library may be imported; everywhere else it is a mistake.
@@ -38,7 +38,7 @@ HOMES = {
     "hnswlib": {"engine.vectors"},
     "sqlite3": {
         *("engine.database", "engine.home", "engine.vector_cache", "engine.store", "engine.commits"),
-        *("engine.examine", "engine.index"),
+        *("engine.examine", "engine.writing", "engine.index"),
     },
     "filelock": {"engine.home", "engine.examine", "models.pull"},
     "platformdirs": {"engine.cache"},

@@ -14,7 +14,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from lsp_server.engine.memory import Saving
 from lsp_server.engine.places import is_aside, is_test
+from lsp_server.engine.rows import FileRows
 from lsp_server.engine.store import Store, SymbolRow
 from lsp_server.engine.symbols import KINDS
 from lsp_server.engine.vectors import GRAPH_MINIMUM, Graph, VectorTable, load_graph
@@ -92,8 +94,9 @@ class View:
 class Corpus:
     """The arrays of one store for one model (`fingerprint` of an Encoder, vectors of `dim`)."""
 
-    def __init__(self, store: Store, graph_path: Path, model: str, dim: int) -> None:
+    def __init__(self, store: Store, graph_path: Path, model: str, dim: int, saving: Saving = Saving.NOTHING) -> None:
         self._store = store
+        self.saving = saving
         self._graph_path = graph_path
         self._graph_stamp: tuple[int, int] = (0, 0)
         self._model = model
@@ -117,7 +120,8 @@ class Corpus:
         self._place_of_file: dict[int, int] = {}
         self._words = Words()
         self._file_of_path: dict[str, int] = {}
-        self._vectors = VectorTable(self._dim)
+        rows = FileRows(self._dim, self._graph_path.parent) if self.saving == Saving.VECTORS else None
+        self._vectors = VectorTable(self._dim, rows)
         self._waiting: dict[bytes, list[int]] = {}  # text hash -> rows without a vector
         self._graph: Graph | None = None
         self._graph_stamp = (0, 0)
@@ -193,7 +197,8 @@ class Corpus:
 
     def _add_vectors(self, vectors: Iterable[tuple[int, bytes]]) -> None:
         """Take vectors; one of another length than the model's is damage and left out."""
-        self._vectors.extend(vector for vector in vectors if len(vector[1]) == self._dim)
+        if self.saving < Saving.MEANING:
+            self._vectors.extend(vector for vector in vectors if len(vector[1]) == self._dim)
 
     def _settle(self, vectors: Iterable[tuple[int, bytes, bytes]]) -> None:
         """Give rows that wait for a vector theirs."""
@@ -265,7 +270,7 @@ class Corpus:
 
     def _catch_up_graph(self) -> bool:
         """Load the graph file if it is another one than the one held; True if it was."""
-        if len(self._vectors) < GRAPH_MINIMUM:
+        if len(self._vectors) < GRAPH_MINIMUM or self.saving:
             return False
         try:
             stat = self._graph_path.with_suffix(".json").stat()

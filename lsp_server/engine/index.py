@@ -6,6 +6,7 @@ cache, nothing is written below the root. Knows no LSP, no terminal, no threads 
 """
 
 import contextlib
+import logging
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +18,6 @@ import numpy as np
 
 from lsp_server.engine import names
 from lsp_server.engine.cache import size_of
-from lsp_server.engine.commits import StoreWriter
 from lsp_server.engine.corpus import Corpus, View
 from lsp_server.engine.database import explain, is_damage
 from lsp_server.engine.encoder import Encoder
@@ -26,18 +26,22 @@ from lsp_server.engine.files import Rules, check_root, why
 from lsp_server.engine.git import changed_files
 from lsp_server.engine.hits import Answer, Hit, Status, make_hit
 from lsp_server.engine.home import Home
-from lsp_server.engine.memory import give_back
+from lsp_server.engine.memory import Budget, Saving, give_back, resident
 from lsp_server.engine.overlay import Overlay
 from lsp_server.engine.query import Query, Question, parse
-from lsp_server.engine.reading import ReadingProcess, recipe
 from lsp_server.engine.search import Ranked, allowed_rows, list_recent, rank, rank_similar
 from lsp_server.engine.serving import Asked, Models
 from lsp_server.engine.store import Store, model_of
-from lsp_server.engine.threads import default_threads
-from lsp_server.engine.update import Pass, Plan, Progress, plan_all, plan_paths
-from lsp_server.engine.vector_cache import VectorCache
+from lsp_server.engine.update import Progress
+from lsp_server.engine.writing import Writing
 
 SKIPPED_ROWS = 100  # of the files that were left out, in a status
+
+_SAVED = {
+    Saving.VECTORS: "vectors are read from disk, so questions take longer",
+    Saving.MEANING: "questions are answered by words and names alone",
+}
+_log = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 
@@ -52,6 +56,7 @@ class Options:
     exclude: tuple[str, ...] = ()  # globs as in .gitignore
     max_file_bytes: int = 1_000_000
     cache_dir: str = ""  # "": the user's cache folder
+    memory_limit: int = 0  # megabytes of this process and its children, 0: none
 
 
 class Index:
@@ -70,9 +75,10 @@ class Index:
         asked = Asked(self.options.model, self.options.device, self.options.cache_dir, used)
         self._models = Models(asked, encoder)
         self.model, self.fingerprint = self._models.own.id, self._models.own.fingerprint
-        self._reader: ReadingProcess | None = None
-        self.pace: Callable[[float], None] = at_full_speed  # see `update.Pass`
         self._overlay = Overlay()
+        self.budget = Budget(self.options.memory_limit, lambda: resident(self.writing.children()))
+        self.writing = Writing(self.home, self.rules, self._models, self.options.threads, self.budget)
+        self._saving = Saving.NOTHING
         self._questions = threading.Lock()  # the connection that fetches details serves one thread at a time
         self._open()
 
@@ -101,7 +107,12 @@ class Index:
     def _make_corpus(self) -> Corpus:
         """Hold the vectors of our model, those of the former one until every text has a vector of ours."""
         self._serving = self._models.serving(self._store.meta("model"))
-        corpus = Corpus(self._store, self.home.graph, self._serving.fingerprint, self._serving.dims)
+        model = self._serving
+        # What will be held is known before it is: a graph keeps four bytes a dimension and 270 for links.
+        vectors = self._store.vector_count(model.fingerprint)
+        if self.budget.is_exceeded(vectors * (5 * model.dims + 270)):
+            self._saving = max(self._saving, Saving.VECTORS)
+        corpus = Corpus(self._store, self.home.graph, model.fingerprint, model.dims, self._saving)
         self._overlay.move_to(corpus)
         return corpus
 
@@ -118,11 +129,11 @@ class Index:
 
         Raises Busy when another process writes, EngineError when the store cannot be written or there is no model.
         """
-        yield from self._pass(lambda store: plan_all(self.root, self.rules, store, self._recipe(), first))
+        yield from self.writing.update(first)
 
     def update_paths(self, paths: Sequence[str]) -> Iterator[Progress]:
         """Bring the index up to date with these files or folders, given relative to the root."""
-        yield from self._pass(lambda store: plan_paths(self.root, self.rules, store, self._recipe(), paths))
+        yield from self.writing.update_paths(paths)
 
     def refresh(self) -> Iterator[Progress]:
         """Update and catch up, for those who do nothing beside; once more if what was there turns out damaged."""
@@ -133,53 +144,13 @@ class Index:
 
     def stop_reading(self) -> None:
         """End the process that reads files; the next one costs a third of a second."""
-        if self._reader is not None:
-            self._reader.close()
-
-    def children(self) -> tuple[int, ...]:
-        """Return the ids of the processes that work for this index."""
-        return (pid,) if self._reader is not None and (pid := self._reader.pid) else ()
+        self.writing.stop_reading()
 
     def rest(self) -> None:
         """Give back the memory that only passes need; the next pass takes a quarter of a second longer."""
         self.stop_reading()
         self._models.unload()
         give_back()
-
-    def _pass(self, plan: Callable[[Store], Plan]) -> Iterator[Progress]:
-        with self.home.writing():
-            if self.home.is_damaged:
-                self.home.remove_damaged()
-            try:
-                yield from self._write(plan)
-            except sqlite3.Error as error:
-                if not is_damage(error):
-                    raise StoreError(explain(error, self.store_path)) from error
-                self.home.note_damage(error)
-                self.home.remove_damaged()
-                yield from self._write(lambda store: plan_all(self.root, self.rules, store, self._recipe(), ()))
-
-    def _write(self, make_plan: Callable[[Store], Plan]) -> Iterator[Progress]:
-        with contextlib.ExitStack() as opened:
-            store = opened.enter_context(contextlib.closing(StoreWriter(self.store_path)))  # a damaged one raises
-            cache = opened.enter_context(contextlib.closing(VectorCache(self.home.cache / "vectors.db")))
-            yield Progress("scan", generation=store.generation())
-            reader = self._reading()
-            threads = self.options.threads or default_threads()
-            plan = make_plan(store)
-            run = Pass(store, reader, self.encoder, cache, self.fingerprint, self._recipe(), threads, self.pace)
-            yield from run.run(plan)
-            if not plan.scope and store.meta("model") != (note := self._models.own.note()):
-                store.remember("model", note)
-
-    def _reading(self) -> ReadingProcess:
-        if self._reader is None:
-            self._reader = ReadingProcess(self.root, self.rules)
-        return self._reader
-
-    def _recipe(self) -> str:
-        """Return what decides how files are taken apart and described; files read by another one are read again."""
-        return f"{recipe()}-{self.fingerprint}"
 
     # ---- reading
 
@@ -199,9 +170,9 @@ class Index:
                 changed = self._reopen()
             elif changed := self._corpus.catch_up():
                 if self._serving != self._models.serving(self._store.meta("model")):
-                    corpus = self._make_corpus()
-                    corpus.catch_up()
-                    self._corpus = corpus
+                    self._replace_corpus()
+                if self._saving < Saving.MEANING and self.budget.is_exceeded():
+                    self._save_memory()
                 self._status = self._make_status()
         except sqlite3.Error as error:
             if not is_damage(error):
@@ -209,6 +180,28 @@ class Index:
             self.home.note_damage(error)
             changed = self._make_anew()
         return changed
+
+    def _replace_corpus(self) -> None:
+        try:
+            corpus = self._make_corpus()
+            corpus.catch_up()
+        except OSError as error:  # no room for vectors on disk either
+            _log.warning("vectors cannot be kept on disk (%s)", error)
+            self._saving = Saving.MEANING
+            corpus = self._make_corpus()
+            corpus.catch_up()
+        self._corpus = corpus
+
+    def _save_memory(self) -> None:
+        """Do without the next thing that costs memory."""
+        give_back()
+        if self.budget.is_exceeded():
+            self._saving = Saving(self._saving + 1)
+            _log.warning("more than %d MB are used: %s", self.budget.megabytes, _SAVED[self._saving])
+            self._replace_corpus()
+            if self._saving == Saving.MEANING:
+                self._models.unload()
+            give_back()
 
     def _make_anew(self) -> bool:
         with self._questions:
@@ -237,7 +230,7 @@ class Index:
         no file that is indexed, is not laid over anything.
         """
         with self._store_errors():
-            self._overlay.lay_over(path, text, self._store, self._corpus, self._reading())
+            self._overlay.lay_over(path, text, self._store, self._corpus, self.writing.reader())
 
     def lift(self, path: str) -> None:
         """Have what is stored of a file answer again."""
@@ -426,6 +419,8 @@ class Index:
         message = ""
         if self._serving != self._models.own:
             message = f"Moving to the model {self.model}; until that is done, answers come from {self._serving.id}."
+        elif self._saving:
+            message = f"The setting memoryLimit ({self.budget.megabytes} MB) is kept: {_SAVED[self._saving]}."
         elif last_update and not files:
             message = "No file is indexed: " + (
                 f"{skipped[0][0]}: {skipped[0][1]}." if skipped else "the folder holds none."
@@ -444,10 +439,6 @@ class Index:
             skipped=skipped,
             skipped_total=skipped_total,
         )
-
-
-def at_full_speed(seconds: float) -> None:
-    """Make nobody rest."""
 
 
 def _around(view: View, row: int) -> Iterator[int]:

@@ -141,14 +141,16 @@ class ReadingProcess:
         self._rules = rules
         self._process: subprocess.Popen[bytes] | None = None
         self._stopping = False
+        self._most = CHUNK_FILES
 
     def records(self, wanted: Sequence[Wanted]) -> Iterator[FileRecord | Left]:
         """Read these files in order. A file that crashes or hangs the child is left out and named."""
         self._stopping = False
         start, size = 0, 1
+        self._most = CHUNK_FILES
         while start < len(wanted):
             chunk = wanted[start : start + size]
-            start, size = start + size, min(2 * size, CHUNK_FILES)
+            start, size = start + size, min(2 * size, self._most)
             answer = self._ask(chunk)
             if answer is not None:
                 yield from answer
@@ -160,6 +162,12 @@ class ReadingProcess:
                 if alone is None:
                     _log.warning("left out %r: its parser crashed or hung", one.path)
                 yield from alone if alone is not None else [left_out(one, "its parser crashed or hung")]
+
+    def be_small(self) -> None:
+        """Read the other files one by one, in a fresh process; from any thread."""
+        self._most = 1
+        if (process := self._process) is not None:
+            process.kill()  # the files that it has are asked for again
 
     @property
     def pid(self) -> int:

@@ -145,6 +145,10 @@ class Store:
             (model,),
         )
 
+    def vector_count(self, model: str) -> int:
+        """Return how many vectors of `model` are stored."""
+        return int(self._db.execute("SELECT count(*) FROM vectors WHERE model = ?", (model,)).fetchone()[0])
+
     def vectors_of(self, text_hashes: Sequence[bytes], model: str) -> Iterable[tuple[int, bytes, bytes]]:
         """Return (id, text hash, 8-bit vector) of those of these texts that `model` has embedded."""
         return self._by_id("SELECT id, text_hash, data FROM vectors", "model = ? AND text_hash", text_hashes, model)

@@ -22,6 +22,7 @@ from lsp_server.engine.commits import FileRecord, StoreWriter
 from lsp_server.engine.encoder import Encoder
 from lsp_server.engine.errors import EngineError
 from lsp_server.engine.files import FileEntry, Rules, Walk, walk, walk_paths
+from lsp_server.engine.memory import Budget, Saving, give_back
 from lsp_server.engine.reading import Left, ReadingProcess, Wanted
 from lsp_server.engine.store import KnownFile, Store, in_scope
 from lsp_server.engine.vector_cache import VectorCache
@@ -37,6 +38,7 @@ from lsp_server.engine.vectors import (
 
 AHEAD = 128  # texts that the encoders have before them: half a second of work
 MANY = 1_000  # vectors or events that are dealt with at once
+SAVE_SECONDS = 2.0  # for the last step to show in the memory used, before the next is taken
 COMMIT_SECONDS = 0.25  # between commits: what is found appears at this pace
 RECENT = 200  # files changed last that are read before the others
 HELD_SYMBOLS = 4_000  # of files that wait for their vectors while an index moves to another model or recipe
@@ -131,6 +133,7 @@ class Pass:
         recipe: str,
         threads: int,
         pace: Callable[[float], None],
+        budget: Budget,
     ) -> None:
         self._store = store
         self._reader = reader
@@ -140,6 +143,9 @@ class Pass:
         self._recipe = recipe
         self._threads = threads
         self._pace = pace
+        self._budget = budget
+        self._saving = Saving.NOTHING
+        self._saved = time.monotonic()
         self._events: queue.Queue[_Event] = queue.Queue(maxsize=64)
         self._texts: queue.SimpleQueue[tuple[bytes, str] | None] = queue.SimpleQueue()
         self._stop = threading.Event()
@@ -191,9 +197,24 @@ class Pass:
             if all_in or len(self._vectors) >= MANY or time.monotonic() - last >= COMMIT_SECONDS:
                 self._commit()
                 last = time.monotonic()
+                self._keep_within(self._budget)
                 yield self._progress("read" if self._reading else "embed", path)
             self._feed()
         self._commit()
+
+    def _keep_within(self, budget: Budget) -> None:
+        """Work in smaller steps while too much memory is used, then go without meaning."""
+        if self._saving == Saving.MEANING or not budget.is_exceeded() or time.monotonic() - self._saved < SAVE_SECONDS:
+            return
+        self._saving, self._saved = Saving(self._saving + 1), time.monotonic()
+        if self._saving == Saving.VECTORS:
+            self._reader.be_small()
+        else:
+            self._trouble = self._trouble or EngineError(
+                f"The setting memoryLimit ({budget.megabytes} MB) leaves no room for the model: what is new is found "
+                "by words and names. Allow more, or none at all (0)."
+            )
+        give_back()
 
     def _start(self, work: Callable[..., None], *arguments: object) -> None:
         thread = threading.Thread(target=work, args=arguments, name=work.__name__, daemon=True)
@@ -255,7 +276,8 @@ class Pass:
         """Turn texts into events: an encoding thread."""
         try:
             encoder = self._make_encoder()
-            while (task := self._texts.get()) is not None and not self._stop.is_set():
+            first = threading.current_thread() is self._running[1]
+            while (first or not self._saving) and (task := self._texts.get()) is not None and not self._stop.is_set():
                 began = time.thread_time()
                 vector = encoder.encode(task[1])
                 if not np.isfinite(vector).all():

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from lsp_server.engine.rows import MemoryRows, Rows
+
 if TYPE_CHECKING:
     import hnswlib
 
@@ -49,14 +51,14 @@ class VectorTable:
     Equal vectors share a row: a graph of many equal ones loses sight of the others.
     """
 
-    def __init__(self, dim: int) -> None:
+    def __init__(self, dim: int, rows: Rows | None = None) -> None:
         self.dim = dim
         self.row_of: dict[int, int] = {}  # id -> row
         self._row_of_data: dict[int, int] = {}  # hash of the bytes -> row
         self._count = 0
         self._ids = np.zeros(1024, np.int64)
         self._scales = np.zeros(1024, np.float32)
-        self._data = np.zeros((1024, dim), np.int8)
+        self._data = rows or MemoryRows(dim)
 
     def __len__(self) -> int:
         return self._count
@@ -74,17 +76,16 @@ class VectorTable:
                 new.append(data)
             self.row_of[vector_id] = row
         end = self._count + len(new)
-        if end > len(self._data):
+        if end > len(self._ids):
             # New arrays, not a resize in place: a search that is under way keeps the old ones.
-            capacity = max(end, len(self._data) * 3 // 2)
+            capacity = max(end, len(self._ids) * 3 // 2)
             self._ids = _grown(self._ids, capacity)
             self._scales = _grown(self._scales, capacity)
-            self._data = _grown(self._data, capacity)
         rows = np.frombuffer(b"".join(new), np.int8).reshape(-1, self.dim)
         lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.int32))
         self._ids[self._count : end] = ids
         self._scales[self._count : end] = 1 / np.maximum(lengths, 1)
-        self._data[self._count : end] = rows
+        self._data.put(self._count, rows)
         self._count = end
 
     def ids(self) -> Integers:
@@ -96,7 +97,7 @@ class VectorTable:
         out = np.empty(len(rows), np.float32)
         for start in range(0, len(rows), SCAN_ROWS):
             part = rows[start : start + SCAN_ROWS]
-            out[start : start + len(part)] = (self._data[part].astype(np.float32) @ query) * self._scales[part]
+            out[start : start + len(part)] = (self._data.take(part).astype(np.float32) @ query) * self._scales[part]
         return out
 
     def scan(self, query: Floats, first: int = 0) -> Floats:
@@ -105,12 +106,12 @@ class VectorTable:
         out = np.empty(max(end - first, 0), np.float32)
         for start in range(first, end, SCAN_ROWS):
             stop = min(start + SCAN_ROWS, end)
-            out[start - first : stop - first] = self._data[start:stop].astype(np.float32) @ query
+            out[start - first : stop - first] = self._data.part(start, stop).astype(np.float32) @ query
         return out * self._scales[first:end]
 
     def floats(self, rows: Integers) -> Floats:
         """Return the unit vectors of `rows`, float32 [len(rows), dim]."""
-        return self._data[rows].astype(np.float32) * self._scales[rows, None]
+        return self._data.take(rows).astype(np.float32) * self._scales[rows, None]
 
 
 class Graph:

@@ -16,6 +16,7 @@ from lsp_server.engine import reading, update
 from lsp_server.engine.index import Index, Options
 from lsp_server.engine.query import Query
 from lsp_server.engine.vector_cache import VectorCache
+from lsp_server.engine.writing import Writing
 
 CODE = '''\
 //- shop/cart.py
@@ -266,7 +267,7 @@ def test_an_index_that_moves_to_another_model_answers_by_the_former_one(make_ind
 
 def test_another_recipe_keeps_the_old_symbols_until_the_new_are_embedded(make_index, encoder, monkeypatch) -> None:
     index = make_index(CODE)
-    monkeypatch.setattr(Index, "_recipe", lambda self: "another")
+    monkeypatch.setattr(Writing, "recipe", lambda self: "another")
     monkeypatch.setattr(reading, "RECIPE", -1)
     encoder.texts.clear()
     for _ in index.update():

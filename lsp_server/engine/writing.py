@@ -1,0 +1,104 @@
+"""Writing: passes over one root, by whoever holds its lock.
+
+Takes the home of an index, rules and models, gives passes (see `update`) as generators of progress. Makes a damaged
+store anew, keeps the process that reads files between passes, and notes by which model an index is complete.
+"""
+
+import contextlib
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+
+from lsp_server.engine.commits import StoreWriter
+from lsp_server.engine.database import explain, is_damage
+from lsp_server.engine.errors import StoreError
+from lsp_server.engine.files import Rules
+from lsp_server.engine.home import Home
+from lsp_server.engine.memory import Budget
+from lsp_server.engine.reading import ReadingProcess, recipe
+from lsp_server.engine.serving import Models
+from lsp_server.engine.store import Store
+from lsp_server.engine.threads import default_threads
+from lsp_server.engine.update import Pass, Plan, Progress, plan_all, plan_paths
+from lsp_server.engine.vector_cache import VectorCache
+
+
+class Writing:
+    """What an index does to write. `threads` embed, 0 for half the cores; `budget` is kept (see `memory`)."""
+
+    def __init__(self, home: Home, rules: Rules, models: Models, threads: int, budget: Budget) -> None:
+        self.pace: Callable[[float], None] = at_full_speed  # see `update.Pass`
+        self.budget = budget
+        self._home = home
+        self._rules = rules
+        self._models = models
+        self._threads = threads
+        self._reader: ReadingProcess | None = None
+
+    def update(self, first: Sequence[str]) -> Iterator[Progress]:
+        """Pass over the whole root, the files `first` before the others."""
+        yield from self._pass(lambda store: self._plan_all(store, first))
+
+    def update_paths(self, paths: Sequence[str]) -> Iterator[Progress]:
+        """Pass over these files or folders, given relative to the root."""
+        yield from self._pass(lambda store: plan_paths(self._home.root, self._rules, store, self.recipe(), paths))
+
+    def _plan_all(self, store: Store, first: Sequence[str]) -> Plan:
+        return plan_all(self._home.root, self._rules, store, self.recipe(), first)
+
+    def reader(self) -> ReadingProcess:
+        """Return what reads files in a process of its own, which is started on first use."""
+        if self._reader is None:
+            self._reader = ReadingProcess(self._home.root, self._rules)
+        return self._reader
+
+    def stop_reading(self) -> None:
+        """End that process."""
+        if self._reader is not None:
+            self._reader.close()
+
+    def children(self) -> tuple[int, ...]:
+        """Return the ids of the processes that work for this index."""
+        return (pid,) if self._reader is not None and (pid := self._reader.pid) else ()
+
+    def recipe(self) -> str:
+        """Return what decides how files are taken apart and described; files read by another one are read again."""
+        return f"{recipe()}-{self._models.own.fingerprint}"
+
+    def _pass(self, make_plan: Callable[[Store], Plan]) -> Iterator[Progress]:
+        with self._home.writing():
+            if self._home.is_damaged:
+                self._home.remove_damaged()
+            try:
+                yield from self._write(make_plan)
+            except sqlite3.Error as error:
+                if not is_damage(error):
+                    raise StoreError(explain(error, self._home.store)) from error
+                self._home.note_damage(error)
+                self._home.remove_damaged()
+                yield from self._write(lambda store: self._plan_all(store, ()))
+
+    def _write(self, make_plan: Callable[[Store], Plan]) -> Iterator[Progress]:
+        own, threads = self._models.own, self._threads or default_threads()
+        with contextlib.ExitStack() as opened:
+            store = opened.enter_context(contextlib.closing(StoreWriter(self._home.store)))  # a damaged one raises
+            cache = opened.enter_context(contextlib.closing(VectorCache(self._home.cache / "vectors.db")))
+            yield Progress("scan", generation=store.generation())
+            plan = make_plan(store)
+            run = Pass(
+                store,
+                self.reader(),
+                lambda: self._models.encoder(own),
+                cache,
+                model=own.fingerprint,
+                recipe=self.recipe(),
+                threads=threads,
+                pace=self.pace,
+                budget=self.budget,
+            )
+            yield from run.run(plan)
+            if not plan.scope and store.meta("model") != own.note():
+                store.remember("model", own.note())
+
+
+def at_full_speed(seconds: float) -> None:
+    """Make nobody rest."""

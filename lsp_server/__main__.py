@@ -192,8 +192,9 @@ def mcp(arguments: argparse.Namespace) -> int:
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("lsp_server"):
             raise
+        package = (error.name or "").partition(".")[0]
         raise UsageError(
-            f'{(error.name or "").split(".")[0]} is missing. Run: pip install "meaning-ls[mcp]"'
+            f'{package} is missing; it comes with the extra mcp: pip install "meaning-ls[mcp]", in a checkout ".[mcp]"'
         ) from error
     from lsp_server.settings import from_options
 

@@ -1,6 +1,7 @@
 """The documents say what is so: commands, options, settings and links of the README are held against the program."""
 
 import argparse
+import importlib.util
 import re
 import shlex
 import tomllib
@@ -150,3 +151,14 @@ def test_every_rule_for_editors_is_held_by_a_test():
         for path, test in named:
             text = (CHECKOUT / path).read_text(encoding="utf-8")
             assert re.search(rf"^(async )?def {test}\(", text, re.M), f"rule {number}: {path} has no {test}"
+
+
+def written_page():
+    spec = importlib.util.spec_from_file_location("manpage", CHECKOUT / "docs" / "manpage.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.page()
+
+
+def test_the_manual_page_is_that_of_the_program():
+    assert (CHECKOUT / "docs" / "meaning-ls.1").read_text(encoding="utf-8") == written_page(), "run: make man"

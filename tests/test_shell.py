@@ -1,6 +1,5 @@
 """At home in a shell: completion typed into real shells, the docs' recipes run, the manual page read by mandoc."""
 
-import importlib.util
 import json
 import os
 import re
@@ -232,17 +231,6 @@ def test_vim_jumps_to_the_column(place, tmp_path):
 
 
 # ---- the manual page
-
-
-def written_page():
-    spec = importlib.util.spec_from_file_location("manpage", DOCS / "manpage.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.page()
-
-
-def test_the_manual_page_is_that_of_the_program():
-    assert (DOCS / "meaning-ls.1").read_text(encoding="utf-8") == written_page(), "run: make man"
 
 
 def test_mandoc_has_nothing_to_say_of_it():

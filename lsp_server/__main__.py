@@ -116,11 +116,13 @@ def similar(arguments: argparse.Namespace) -> int:
 def status(arguments: argparse.Namespace) -> int:
     """Say what an index holds."""
     from lsp_server.listing import skipped_lines
+    from lsp_server.models.advice import known_offer
 
     with _opened(arguments, arguments.dir or _project_around(Path.cwd())) as index:
         index.catch_up()
         _print_status(arguments, index)
         if not arguments.json:
+            _print(*(f"offer     {offer}" for offer in [known_offer(index.model, arguments.cache_dir)] if offer))
             _print(*skipped_lines(index.status()))
         return FOUND if index.status().symbols else NOTHING
 

@@ -12,6 +12,7 @@ import contextlib
 import importlib
 import importlib.util
 import logging
+import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -187,6 +188,16 @@ def version_of(package: str) -> str:
     import importlib.metadata
 
     return importlib.metadata.version(package)
+
+
+def runtime_version() -> str:
+    """Return the version of the packages that bring ONNX Runtime, the newest; "" where there is none."""
+    return max(installed_bases().values(), key=version_numbers, default="")
+
+
+def version_numbers(version: str) -> tuple[int, ...]:
+    """Return the numbers that a version begins with, to compare it by."""
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
 
 
 def how_to_get(device: Device) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lsp_server.engine.agreement import open_encoder
 from lsp_server.engine.card import ModelError, read_card
-from lsp_server.engine.devices import CPU, installed_bases, openable
+from lsp_server.engine.devices import CPU, installed_bases, openable, runtime_version
 from lsp_server.engine.encoder import BUNDLED, bundled_model
 from lsp_server.engine.installed import AUTO, chosen_for_auto, find_installed, find_model, installed
 from lsp_server.engine.remembered import measured_here
@@ -39,6 +39,7 @@ def choose_here(cache_dir: str = "", root: Path | None = None, symbols: int = SY
             catalogue=load_catalogue(),
             installed=frozenset((model.id, model.variant) for model in installed(cache_dir)),
             devices=openable(),
+            runtime=runtime_version(),
             base=base,
             symbols=symbols,
             measure=measure,
@@ -51,9 +52,7 @@ def _speed(folder: Path, device: str, texts: list[str], cache_dir: str) -> float
 
     Raises ModelError for a model that does not do here what it is there for.
     """
-    memory = measured_here(cache_dir)
-    versions = ", ".join(f"{name} {version}" for name, version in installed_bases().items())
-    key = f"speed | {device} | {versions} | {read_card(folder).fingerprint()} | {all_threads()} threads"
+    memory, key = measured_here(cache_dir), _speed_key(folder, device)
     known = memory.get(key).get("texts per second", 0.0)
     if known and not texts:
         return known
@@ -62,6 +61,24 @@ def _speed(folder: Path, device: str, texts: list[str], cache_dir: str) -> float
     rate = texts_per_second(open_encoder(folder, device, memory), texts, all_threads())
     memory.keep(key, {"texts per second": rate})
     return rate
+
+
+def _speed_key(folder: Path, device: str) -> str:
+    versions = ", ".join(f"{name} {version}" for name, version in installed_bases().items())
+    return f"speed | {device} | {versions} | {read_card(folder).fingerprint()} | {all_threads()} threads"
+
+
+def known_offer(id: str, cache_dir: str = "") -> str:
+    """Return the offer of a model that suits this machine better than `id`, "" where none is known.
+
+    Nothing is measured or opened for it: it goes by what `meaning-ls models` has measured before, for the processor.
+    """
+    base = measured_here(cache_dir).get(_speed_key(bundled_model(), CPU)).get("texts per second", 0.0)
+    if not base:
+        return ""
+    here = frozenset((model.id, model.variant) for model in installed(cache_dir))
+    choice = choose(look(), Known(load_catalogue(), here, base=base, runtime=runtime_version()))
+    return "" if choice.picked.model.id in (id, BUNDLED) else offer(choice)
 
 
 def why_this_model(model: str = AUTO, cache_dir: str = "", fingerprint: str = "") -> str:

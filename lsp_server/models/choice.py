@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from lsp_server.engine.card import ModelError
-from lsp_server.engine.devices import CPU, get_device
+from lsp_server.engine.devices import CPU, get_device, version_numbers
 from lsp_server.models.accelerators import Accelerator
 from lsp_server.models.catalogue import Catalogue, Model, Variant
 from lsp_server.models.hardware import GB, Machine, gigabytes
@@ -94,6 +94,7 @@ class Known:
     catalogue: Catalogue
     installed: frozenset[tuple[str, str]]  # id and variant
     devices: tuple[str, ...] = (CPU,)  # on which a session was opened
+    runtime: str = ""  # the version of ONNX Runtime; "": not known
     base: float = 0  # texts per second of the bundled model here, by all cores; 0: not measured
     symbols: int = SYMBOLS  # of the project
     # Texts per second of an installed model on a device, ModelError for one that is no good here; called for the
@@ -126,10 +127,18 @@ def _judge(tier: Tier, machine: Machine, known: Known) -> Verdict:
     else:
         variant = pick_variant(model, machine, device or tier.devices[0])
     installed = variant is not None and (model.id, variant.name) in known.installed
-    why = _lacking(tier, model, variant, machine, device)
+    why = too_old(model, known.runtime) or _lacking(tier, model, variant, machine, device)
     if not why and tier.wanted == "on-request" and not installed:
         why = f"on request only, for it costs much and adds little: meaning-ls models pull {model.id}"
     return Verdict(tier, model, variant, device or CPU, not why, why, installed)
+
+
+def too_old(model: Model, runtime: str) -> str:
+    """Say that the installed ONNX Runtime cannot read a model; "" if it can."""
+    least = model.min_onnxruntime
+    if not least or not runtime or version_numbers(runtime) >= version_numbers(least):
+        return ""
+    return f"needs ONNX Runtime {least}, {runtime} is installed"
 
 
 def _lacking(tier: Tier, model: Model, variant: Variant | None, machine: Machine, device: str) -> str:

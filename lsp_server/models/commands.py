@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from lsp_server.engine.devices import openable
+from lsp_server.engine.devices import openable, runtime_version
 from lsp_server.engine.installed import (
     Installed,
     choose_for_auto,
@@ -23,7 +23,7 @@ from lsp_server.engine.installed import (
 from lsp_server.engine.remembered import measured_here
 from lsp_server.models.advice import choose_here
 from lsp_server.models.catalogue import Catalogue, CatalogueError, Excluded, Model, Reranker, load_catalogue
-from lsp_server.models.choice import SYMBOLS, Choice, advice, expected, explain, minutes, pick_variant
+from lsp_server.models.choice import SYMBOLS, Choice, advice, expected, explain, minutes, pick_variant, too_old
 from lsp_server.models.hardware import Machine, gigabytes, look
 from lsp_server.models.pull import pull, wanted
 from lsp_server.models.runtime import disagreements
@@ -140,6 +140,8 @@ def _trouble(model: Model, machine: Machine, rate: float) -> str:
     variant = pick_variant(model, machine, "cpu")
     if variant is None:
         return "none of its files suits this processor"
+    if old := too_old(model, runtime_version()):
+        return old
     needed = round(variant.ram_mb * 1e6)
     if needed > machine.free:
         return f"needs {gigabytes(needed)} of free memory"

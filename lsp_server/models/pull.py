@@ -13,9 +13,10 @@ from pathlib import Path
 import filelock
 
 from lsp_server.engine.card import CARD, Card, card_text
+from lsp_server.engine.devices import runtime_version
 from lsp_server.engine.installed import models_home
 from lsp_server.models.catalogue import Catalogue, Model, Variant
-from lsp_server.models.choice import pick_variant
+from lsp_server.models.choice import pick_variant, too_old
 from lsp_server.models.download import Progress, digests, fetch
 from lsp_server.models.hardware import Machine
 from lsp_server.models.hub import DownloadError, Listing, look_up
@@ -34,6 +35,8 @@ def wanted(catalogue: Catalogue, name: str, machine: Machine) -> tuple[Model, Va
     if variant is None:
         names = ", ".join(variant.name for variant in entry.usable)
         raise DownloadError(f"None of {entry.id}'s files suits this processor; to insist, name one: {names}.")
+    if old := too_old(entry, runtime_version()):
+        raise DownloadError(f"{entry.id} {old}. Update it: pip install -U onnxruntime")
     if variant.bundled:
         raise DownloadError(f"{entry.id} comes with the program: there is nothing to fetch.")
     return entry, variant

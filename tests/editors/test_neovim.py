@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from lsp_server.config import configuration
+
 from .conftest import ADDED, CHECKOUT, MAIL, NAME, QUESTION, SECOND_QUESTION, SECONDS, find_editor, newer_editor
 
 pytestmark = pytest.mark.timeout(300)
@@ -20,12 +22,14 @@ VERSIONS = ["installed", *(pytest.param(suite, marks=pytest.mark.newer) for suit
 
 def drive(household, neovim, driver, *options):
     """Run a driver in Neovim; return what it saw, what it left behind, and what it wrote to its terminal."""
+    config = household.folder / "config.lua"
+    config.write_text(configuration("nvim", str(household.program())), encoding="utf-8")
     facts = {
         "root": str(household.root),
         "file": str(household.root / "src" / "prices.py"),
         "mail": str(household.root / "src" / "mail.js"),
         "command": household.server,
-        "plugin": str(PLUGIN),
+        "config": str(config),
         "question": QUESTION,
         "name": NAME,
         "second_question": SECOND_QUESTION,

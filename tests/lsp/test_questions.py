@@ -197,6 +197,8 @@ async def test_a_jump_leads_to_the_name(shop, shared_project):
 async def test_words_are_answered_by_meaning(shop):
     rows = await shop.request("workspace/symbol", {"query": "load configuration from disk"})
     assert rows[0]["name"] == "read_settings"
+    scores = [row["score"] for row in rows]
+    assert scores == sorted(scores, reverse=True)
 
 
 @pytest.mark.parametrize("query", ["xyzzy_plugh", "%" * 50, "x" * 100_000, "\ud800"])

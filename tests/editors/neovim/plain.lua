@@ -4,17 +4,11 @@ local drive = dofile(vim.fn.fnamemodify(debug.getinfo(1).source:sub(2), ':h') ..
 local facts, seen = drive.facts, drive.seen
 
 local function start()
-  if vim.fn.has('nvim-0.11') == 1 then
-    vim.opt.runtimepath:append(facts.plugin) -- for lsp/meaning_ls.lua, as if nvim-lspconfig had it
-    vim.lsp.config('meaning_ls', { cmd = facts.command })
-    vim.lsp.enable('meaning_ls')
-  end
-  drive.edit(facts.file)
-  if vim.lsp.enable then
-    vim.cmd('filetype detect')
-  elseif vim.lsp.start then
-    vim.lsp.start({ name = 'meaning_ls', cmd = facts.command, root_dir = facts.root })
+  if vim.lsp.start then
+    vim.cmd('luafile ' .. vim.fn.fnameescape(facts.config)) -- what `meaning-ls config nvim` prints
+    drive.edit(facts.file)
   else
+    drive.edit(facts.file)
     local id = vim.lsp.start_client({ name = 'meaning_ls', cmd = facts.command, root_dir = facts.root })
     vim.lsp.buf_attach_client(0, id)
   end

@@ -10,7 +10,7 @@ import sys
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import psutil
 import pytest
@@ -134,11 +134,13 @@ def make_household(tmp_path_factory):
 
 def find_editor(program: str, package: str) -> str:
     """Return where the system has a program; without it a test is skipped, or fails on CI where it can be had."""
-    found = shutil.which(program)
-    if found:
-        return found
+    return shutil.which(program) or do_without(program, package)
+
+
+def do_without(missing: str, package: str) -> NoReturn:
+    """Skip a test for want of something, or fail on CI where it can be had."""
     installable = shutil.which("apt-get") and hasattr(os, "geteuid") and os.geteuid() == 0
-    reason = f"{program} is not installed, so no editor was driven. On Debian: apt-get install {package}"
+    reason = f"{missing} is not installed, so no editor was driven. On Debian: apt-get install {package}"
     if installable and os.environ.get("CI") == "true":
         pytest.fail(f"{reason} (`make test` does it)")
     pytest.skip(reason)

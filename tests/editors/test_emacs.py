@@ -14,7 +14,19 @@ import pytest
 from lsp_server import __version__
 from lsp_server.config import configuration
 
-from .conftest import ADDED, CHECKOUT, MAIL, NAME, QUESTION, SECOND_QUESTION, SECONDS, find_editor, newer_editor
+from .conftest import (
+    ADDED,
+    CHECKOUT,
+    MAIL,
+    NAME,
+    QUESTION,
+    SECOND_QUESTION,
+    SECONDS,
+    UNPACKED,
+    do_without,
+    find_editor,
+    newer_editor,
+)
 
 PACKAGE = CHECKOUT / "editors" / "emacs"
 ELISP = sorted(path.name for path in PACKAGE.glob("*.el"))
@@ -30,10 +42,13 @@ def emacs(request):
 
 
 def needs(emacs, library):
-    """Skip where a library of Emacs Lisp is missing."""
+    """Do without a library of Emacs Lisp that is missing; unpacked editors have those that come with Emacs alone."""
     ask = f"(progn (package-initialize) (kill-emacs (if (locate-library {json.dumps(library)}) 0 1)))"
-    if subprocess.run([emacs, *BARE, "--eval", ask], capture_output=True).returncode:
-        pytest.skip(f"Emacs has no {library}. On Debian: apt-get install elpa-{library}")
+    if subprocess.run([emacs, *BARE, "--eval", ask], capture_output=True).returncode == 0:
+        return
+    if Path(emacs).is_relative_to(UNPACKED):
+        pytest.skip(f"the unpacked Emacs has no {library}")
+    do_without(library, f"elpa-{library}")
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 
-from .conftest import CHECKOUT, MAIL, NAME, QUESTION, SECONDS, find_editor
+from .conftest import CHECKOUT, MAIL, NAME, QUESTION, SECONDS, do_without, find_editor
 from .screen import Screen
 
 pytestmark = pytest.mark.timeout(180)
@@ -39,7 +39,7 @@ def emacs():
     find_editor("tmux", "tmux")
     ask = "(progn (package-initialize) (require 'vertico) (require 'consult))"
     if subprocess.run([found, "-q", "--no-site-file", "--batch", "--eval", ask], capture_output=True).returncode:
-        pytest.skip("Emacs has no Vertico and Consult. On Debian: apt-get install elpa-vertico elpa-consult")
+        do_without("Vertico or Consult", "elpa-vertico elpa-consult")
     return found
 
 

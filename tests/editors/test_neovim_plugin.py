@@ -108,6 +108,10 @@ def test_it_is_silent_until_something_cannot_be_done(seen):
     assert seen["errmsg"] == ""
 
 
+def test_a_question_that_is_overtaken_is_not_answered(seen):
+    assert seen["answers"] == {"wanted": 1}
+
+
 def test_no_process_is_left_behind(seen):
     assert seen["left behind"] == []
 

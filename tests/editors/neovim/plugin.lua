@@ -157,6 +157,21 @@ drive.run(function()
   drive.wait('word of an empty answer', function()
     return vim.tbl_contains(seen.messages, 'Find by meaning: nothing was found')
   end)
+  -- A question that is overtaken is taken back; one that is answered is answered once.
+  local answers = {}
+  local client = server.find_client(vim.fn.bufnr(facts.file))
+  local function count(name)
+    return function()
+      answers[name] = (answers[name] or 0) + 1
+    end
+  end
+  server.request(client, 'workspace/semanticSymbol', { query = 'overtaken' }, count('overtaken'))()
+  local take_back = server.request(client, 'workspace/semanticSymbol', { query = 'wanted' }, count('wanted'))
+  drive.wait('the wanted answer', function()
+    return answers.wanted
+  end)
+  take_back()
+  seen.answers = answers
   vim.cmd('lcd /')
   vim.cmd('enew')
   require('meaning').find('anything')

@@ -6,6 +6,7 @@ local options = require('meaning.options')
 M.NAME = 'meaning_ls'
 local MARKERS = { '.git' }
 local START_MILLISECONDS = 10000 -- for a server that is being started by a command
+local ANSWER_MILLISECONDS = 10000 -- a question takes a few
 local CANCELLED = -32800 -- LSP: RequestCancelled
 local has_enable = vim.fn.has('nvim-0.11') == 1
 
@@ -209,27 +210,33 @@ function M.folders(client)
   return told[client.id] or {}
 end
 
---- Send a request; `callback(trouble, result)` is called unless it is cancelled, by the function that is returned.
+--- Send a request; `callback(trouble, result)` is called once, unless the function that is returned cancels it before.
+--- A server that has died does not answer, and Neovim does not say so: what waits for an answer is told after a while.
 function M.request(client, method, params, callback)
-  local is_wanted = true
-  local function answered(trouble, result)
-    if is_wanted and not (trouble and trouble.code == CANCELLED) then
-      callback(trouble, result)
+  local is_open = true
+  local function close(trouble, result)
+    if is_open then
+      is_open = false
+      if not (trouble and trouble.code == CANCELLED) then
+        callback(trouble, result)
+      end
     end
   end
   local sent, id
   if has_enable then
-    sent, id = client:request(method, params, answered)
+    sent, id = client:request(method, params, close)
   else
-    sent, id = client.request(method, params, answered)
+    sent, id = client.request(method, params, close)
   end
   if not sent then
-    callback({ message = 'the server has gone; see :checkhealth meaning' })
-    return function() end
+    close({ message = 'the server has gone; see :checkhealth meaning' })
   end
+  vim.defer_fn(function()
+    close({ message = 'the server does not answer; see :checkhealth meaning' })
+  end, ANSWER_MILLISECONDS)
   return function()
-    if is_wanted then
-      is_wanted = false
+    if is_open then
+      is_open = false
       if has_enable then
         client:cancel_request(id)
       else

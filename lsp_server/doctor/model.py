@@ -12,6 +12,7 @@ from time import perf_counter
 from lsp_server.doctor.report import Check
 from lsp_server.engine.agreement import open_encoder
 from lsp_server.engine.card import read_card
+from lsp_server.engine.devices import openable, runtime_version
 from lsp_server.engine.encoder import BUNDLED, PROBE, Encoder, load_encoder
 from lsp_server.engine.errors import EngineError
 from lsp_server.engine.index import Options
@@ -90,7 +91,8 @@ def _why(options: Options, used: str, fingerprint: str, id: str) -> str:
 def _choice(options: Options, base: float) -> Choice:
     """Go down the ladder as `meaning-ls models choose` does, without measuring what is not in use."""
     here = frozenset((model.id, model.variant) for model in installed(options.cache_dir))
-    return choose(look(), Known(load_catalogue(), here, base=base))
+    known = Known(load_catalogue(), here, devices=openable(), runtime=runtime_version(), base=base)
+    return choose(look(), known)
 
 
 def _offer(choice: Choice, id: str) -> tuple[str, ...]:

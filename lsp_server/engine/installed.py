@@ -58,7 +58,7 @@ def installed(cache_dir: str) -> tuple[Installed, ...]:
 def _downloaded(cache_dir: str) -> Iterator[Installed]:
     for card in sorted(models_home(cache_dir).glob(f"*/*/{CARD}")):
         variant, id = card.parent.name, card.parent.parent.name
-        if not id.startswith("."):  # what is still being fetched
+        if not id.startswith(".") and not variant.startswith("."):  # what is being fetched, or replaced
             yield Installed(id, variant, card.parent)
 
 

@@ -1,8 +1,8 @@
-"""Advice: the choice of a model for this very machine, and the reasons for the one that is used, in plain words.
+"""Advice: the choice of a model for this very machine, and the offer of a better one, in plain words.
 
 Gathers what choice.py wants to know (hardware, devices, what is installed, how fast the bundled model is), measuring
-what was never measured here, at most two seconds a model. The same words go to `meaning-ls models choose`, the doctor
-and the status of an editor. Downloads nothing and changes no index.
+what was never measured here, at most two seconds a model. The same words go to `meaning-ls models`, to the status and
+to editors. Downloads nothing and changes no index.
 """
 
 from pathlib import Path
@@ -11,7 +11,7 @@ from lsp_server.engine.agreement import open_encoder
 from lsp_server.engine.card import ModelError, read_card
 from lsp_server.engine.devices import CPU, installed_bases, openable, runtime_version
 from lsp_server.engine.encoder import BUNDLED, bundled_model
-from lsp_server.engine.installed import AUTO, chosen_for_auto, find_installed, find_model, installed
+from lsp_server.engine.installed import find_installed, installed
 from lsp_server.engine.remembered import measured_here
 from lsp_server.engine.threads import all_threads
 from lsp_server.models.catalogue import load_catalogue
@@ -79,29 +79,6 @@ def known_offer(id: str, cache_dir: str = "") -> str:
     here = frozenset((model.id, model.variant) for model in installed(cache_dir))
     choice = choose(look(), Known(load_catalogue(), here, base=base, runtime=runtime_version()))
     return "" if choice.picked.model.id in (id, BUNDLED) else offer(choice)
-
-
-def why_this_model(model: str = AUTO, cache_dir: str = "", fingerprint: str = "") -> str:
-    """Return one or two sentences: which model is used, why, and whether another would suit this machine better.
-
-    `model` is the setting, `fingerprint` that of the model an index was made with, "" for none. Raises ModelError for
-    a setting that names no model.
-    """
-    folder = find_model(model, cache_dir, fingerprint)
-    id = read_card(folder).id
-    choice = choose_here(cache_dir)
-    picked = choice.picked
-    if model != AUTO:
-        reason = f"The model is {id}, as the setting says."
-    elif fingerprint and read_card(folder).fingerprint() == fingerprint:
-        reason = f"The model is {id}, with which this index was made."
-    elif chosen_for_auto(cache_dir):
-        reason = f"The model is {id}, as 'meaning-ls models choose' wrote down."
-    else:
-        reason = f"The model is {id}, which comes with the program."
-    if picked.model.id == id:
-        return f"{reason} It is the best for this machine: {choice.machine.describe()}."
-    return f"{reason} {offer(choice)}"
 
 
 def offer(choice: Choice) -> str:

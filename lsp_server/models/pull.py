@@ -92,18 +92,21 @@ def _refuse_unfit(listing: Listing, work: Path) -> None:
 
 def _put(work: Path, target: Path) -> None:
     """Move a complete model to where it is found; one that is there already makes room."""
+    former = target.with_name(f".{target.name}-former")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        former = target.with_name(f".{target.name}-former")
         shutil.rmtree(former, ignore_errors=True)
         if target.exists():
             target.replace(former)
         work.replace(target)
-        shutil.rmtree(former, ignore_errors=True)
     except OSError as error:
+        if former.exists() and not target.exists():
+            with contextlib.suppress(OSError):
+                former.replace(target)
         raise DownloadError(
             f"{target} cannot be written ({error.strerror}). Close the editors that use the model, then try again."
         ) from error
+    shutil.rmtree(former, ignore_errors=True)
 
 
 @contextlib.contextmanager

@@ -72,6 +72,7 @@ def test_what_is_not_here(cache, name, said):
 
 def test_what_is_being_fetched_is_no_model(cache):
     install(cache, id=".fetching", variant="other-q8")
+    install(cache, variant=".q8-former")
     assert [model.name for model in installed(cache)] == [BUNDLED]
 
 

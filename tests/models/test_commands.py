@@ -234,18 +234,6 @@ def test_choosing(machine):
     assert machine.hub.requests == []
 
 
-def test_why_this_model(machine):
-    from lsp_server.engine.card import ModelError
-    from lsp_server.models.advice import why_this_model
-
-    cache = str(machine.cache)
-    assert why_this_model(cache_dir=cache).startswith("The model is minilm-l6, which comes with the program. ")
-    assert why_this_model("minilm-l6", cache).startswith("The model is minilm-l6, as the setting says. ")
-    machine.run("models", "choose")
-    with pytest.raises(ModelError, match="There is no model 'nobody'"):
-        why_this_model("nobody", cache)
-
-
 def test_an_offer_is_made_where_one_is_known(tmp_path, monkeypatch):
     """By what was measured before, on another machine than this one."""
     from lsp_server.models import advice

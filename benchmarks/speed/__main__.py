@@ -25,14 +25,15 @@ from benchmarks.common import (
     workspaces_folder,
     write_results,
 )
-from benchmarks.speed import first_index, projects, queries, server, vectors
+from benchmarks.speed import first_index, life, projects, queries, server, vectors
 from benchmarks.speed.client import ServerError
 from benchmarks.speed.rows import Row, as_json, report
 from lsp_server.engine.encoder import OnnxEncoder, bundled_model
 from lsp_server.engine.errors import EngineError
 from lsp_server.engine.threads import all_threads
 
-PARTS = ("first", "server", "queries", "vectors")
+PARTS = ("first", "server", "queries", "vectors", "life")
+LONG = ("saves",)  # only when named: half an hour
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,9 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--quick", action="store_true", help="a small project and one round")
     parser.add_argument(
-        "--only", default=",".join(PARTS), help=f"parts to run, of {','.join(PARTS)}; all but first share one index"
+        "--only",
+        default=",".join(PARTS),
+        help=f"parts to run, of {','.join(PARTS + LONG)}; all but first share one index",
     )
     parser.add_argument(
         "--threads",
@@ -109,11 +112,12 @@ def _measure(arguments: argparse.Namespace, size: Size) -> list[Row]:
 
     steps: dict[str, Callable[[], list[Row]]] = {
         "first": first, "server": through_server, "queries": in_engine, "vectors": of_vectors,
+        "life": lambda: life.measure(large.root), "saves": life.measure_saves,
     }  # fmt: skip
     rows: list[Row] = []
     for part in parts:
         if part not in steps:
-            raise BenchError(f"unknown part {part!r}; there are {', '.join(PARTS)}")
+            raise BenchError(f"unknown part {part!r}; there are {', '.join(PARTS + LONG)}")
         started = time.perf_counter()
         made = steps[part]()
         print(f"\n{report(made)}\n{part}: {time.perf_counter() - started:.0f} s", file=sys.stderr)

@@ -127,6 +127,21 @@ def status(arguments: argparse.Namespace) -> int:
         return FOUND if index.status().symbols else NOTHING
 
 
+def hold(arguments: argparse.Namespace) -> int:
+    """Pause indexing of a folder for all editors, or let it go on."""
+    from lsp_server.engine.files import check_root
+    from lsp_server.engine.home import Home
+
+    home = Home(check_root(arguments.dir or _project_around(Path.cwd())), arguments.cache_dir)
+    if arguments.command == "pause":
+        home.pause()
+        _print(f"{home.root} is not indexed, by any editor, until: meaning-ls resume")
+    else:
+        home.resume()
+        _print(f"{home.root} is indexed again by the editors that have it open")
+    return FOUND
+
+
 def doctor(arguments: argparse.Namespace) -> int:
     """Look at everything, and say what to do about what is wrong."""
     from lsp_server.doctor import examine
@@ -228,6 +243,8 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "similar": similar,
     "status": status,
     "doctor": doctor,
+    "pause": hold,
+    "resume": hold,
     "why": why,
     "explain": explain,
     "models": models,
@@ -306,7 +323,9 @@ def _make_current(arguments: argparse.Namespace, index: "Index") -> None:
     from lsp_server.engine.errors import Busy, StoreError
     from lsp_server.terminal import watch
 
-    if not arguments.no_update:
+    if index.home.is_paused and not arguments.no_update:
+        _note("indexing is paused here, so the answer may be old; go on with: meaning-ls resume")
+    elif not arguments.no_update:
         try:
             passing = index.refresh()
             if sys.stderr.isatty():

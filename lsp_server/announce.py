@@ -22,7 +22,6 @@ from lsp_server.workspace import Workspace
 
 STATUS_SECONDS = 0.5  # between notifications while figures change
 _SHOWN = ("read", "embed", "graph")  # phases of a pass that has something to do
-READING_SHARE = 20  # per cent of the bar: reading is quick, embedding is not
 
 _log = logging.getLogger(__name__)
 
@@ -132,10 +131,13 @@ class Bar:
 
 
 def _how_far(progress: Progress) -> tuple[int, str]:
-    """Return how many per cent of a look at a folder are done, and what of it."""
+    """Return how many per cent of a look at a folder are done, and what of it.
+
+    Embedding is what takes time. While files are still being read, the rest of them is taken to hold as many texts as
+    those that were, so that the bar moves evenly from the beginning.
+    """
     read = progress.files_done / max(progress.files_total, 1)
-    embedded = progress.texts_done / progress.texts_total if progress.texts_total else read
-    share = int(READING_SHARE * read + (100 - READING_SHARE) * embedded * read)
+    share = int(100 * read * progress.texts_done / progress.texts_total) if progress.texts_total else 0
     message = f"{progress.files_done} of {progress.files_total} files"
     if progress.files_done == progress.files_total and progress.texts_total:
         message += f", {progress.texts_done} of {progress.texts_total} texts understood"

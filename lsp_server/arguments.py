@@ -151,6 +151,15 @@ def make_parser() -> argparse.ArgumentParser:
         "dir", metavar="DIR", nargs="?", type=Path, help="the folder (default: the project around here)"
     )
 
+    for name, summary in (
+        ("pause", "have no editor index a folder, until `resume`"),
+        ("resume", "let editors index a folder again"),
+    ):
+        held = _command(commands, name, summary, [how], ROOTS)
+        held.add_argument(
+            "dir", metavar="DIR", nargs="?", type=Path, help="the folder (default: the project around here)"
+        )
+
     doctor = _command(
         commands, "doctor", "look at everything, and tell what to do about what is wrong", [how, shown], DOCTOR
     )

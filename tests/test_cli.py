@@ -616,3 +616,15 @@ def test_words_on_a_terminal():
     assert [duration(seconds) for seconds in (-1, 5, 65, 3725)] == ["0:00", "0:05", "1:05", "1:02:05"]
     assert clean("a\tb\x1b[2J\x9b\u202e") == "a    b\N{REPLACEMENT CHARACTER}[2J" + "\N{REPLACEMENT CHARACTER}" * 2
     assert (PLAIN.bold("x"), COLOURED.bold("x")) == ("x", "\x1b[1mx\x1b[0m")
+
+
+def test_a_pause_keeps_searches_from_indexing_until_resume(tmp_path):
+    shop = Shop(tmp_path)
+    shop.run("index")
+    assert shop.run("pause").returncode == 0
+    (shop.root / "added.py").write_text("def added_while_paused():\n    pass\n")
+    paused = shop.run("search", "added_while_paused")
+    assert "added_while_paused" not in paused.stdout
+    assert "meaning-ls resume" in paused.stderr
+    assert shop.run("resume").returncode == 0
+    assert "added_while_paused" in shop.run("search", "added_while_paused").stdout

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.timeout(240)
 
 MANY = "".join(
     f"//- src/part{i}.py\n"
-    + "".join(f"def step_{i}_{k}(value):\n    return value * {i} + {k} - len(str(value)) % {k + 2}\n" for k in range(40))
+    + "".join(f"def step_{i}_{k}(value):\n    return value * {i} + {k} - len(str(value))\n" for k in range(40))
     for i in range(15)
 )
 NEW = 'def brew_coffee(beans):\n    """Make a hot drink from roasted beans."""\n    return grind(beans)\n'

@@ -50,6 +50,7 @@ Servers that run keep theirs until `meaning-ls-restart'."
 (defclass meaning-ls-server (jsonrpc-process-connection)
   ((root :initarg :root :reader meaning-ls--root :documentation "The folder, with a slash at its end.")
    (encoding :initform nil :accessor meaning-ls--own-encoding :documentation "How columns count; nil until it listens.")
+   (request-id :initform nil :accessor meaning-ls--request-id :documentation "Number of the last request.")
    (stopping :initform nil :accessor meaning-ls--stopping :documentation "Whether its end is expected."))
   :documentation "A process of meaning-ls that is our own, not one of Eglot or lsp-mode.")
 
@@ -346,9 +347,19 @@ All of it: that is a few milliseconds, and cannot go out of step."
     (jsonrpc-error (user-error "meaning-ls: %s" (or (alist-get 'jsonrpc-error-message (cddr trouble))
                                                     (error-message-string trouble))))))
 
-(cl-defmethod meaning-ls--request :before ((server meaning-ls-server) _method _params)
-  "Send unsaved text to SERVER before it is asked about."
-  (mapc #'meaning-ls--send (meaning-ls--buffers server)))
+(cl-defmethod meaning-ls--request :around ((server meaning-ls-server) _method _params)
+  "Send unsaved text to SERVER first, and cancel what nobody waits for.
+A live completion interface gives a question up when its user types on."
+  (mapc #'meaning-ls--send (meaning-ls--buffers server))
+  (let (answered)
+    (unwind-protect
+        (prog1 (cl-call-next-method) (setq answered t))
+      (unless (or answered (not (jsonrpc-running-p server)))
+        (jsonrpc-notify server :$/cancelRequest (list :id (meaning-ls--request-id server)))))))
+
+(cl-defmethod jsonrpc-connection-send :before ((server meaning-ls-server) &key id method &allow-other-keys)
+  "Remember the ID of a request to SERVER, known by its METHOD."
+  (when (and id method) (setf (meaning-ls--request-id server) id)))
 
 (cl-defgeneric meaning-ls--encoding (server)
   "Return the position encoding of SERVER.")

@@ -165,6 +165,14 @@
   (kill-buffer)
   (saw 'closed (names (meaning-ls-search "open:")))
 
+  ;; A question that is given up is cancelled, and the next one is answered.
+  (let* (sent (record (lambda (_server method params) (push (cons method params) sent))))
+    (advice-add 'jsonrpc-notify :before record)
+    (with-timeout (0) (meaning-ls-search (fact 'question)))
+    (advice-remove 'jsonrpc-notify record)
+    (saw 'cancelled (vconcat (mapcar #'car sent)))
+    (saw 'after-cancel (names (meaning-ls-search (fact 'question)))))
+
   (visit "src/prices.py")
   (after-a-pass (lambda () (add (fact 'added))))
   (find-by-meaning (fact 'second))

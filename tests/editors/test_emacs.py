@@ -190,6 +190,11 @@ def test_the_server_knows_what_is_open(own):
     assert NAME not in own["closed"]
 
 
+def test_a_question_that_is_given_up_is_cancelled(own):
+    assert own["cancelled"] == ["$/cancelRequest"]
+    assert own["after-cancel"][0] == NAME
+
+
 def test_what_is_saved_is_found(own):
     assert_jump(own["again"], own["root"] / "src" / "prices.py", "def postage", "postage")
     assert own["renamed"][0] == "unpack_parcel"

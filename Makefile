@@ -10,13 +10,18 @@ RUN := $(VENV)/bin/python
 CLIENT := vscode-client/node_modules/.package-lock.json
 SOURCES := lsp_server tests benchmarks .ci docs models vscode-client/scripts
 
-.PHONY: demo test check format bench bench-quality bench-speed bench-models wheel picture man screens clean neovim test-editors test-vscode vsix
+.PHONY: demo test test-models check format bench bench-quality bench-speed bench-models wheel picture man screens \
+	clean neovim test-editors test-vscode vsix
 
 demo: $(VENV)/installed
 	@$(RUN) .ci/demo.py
 
 test: $(VENV)/installed-test neovim
 	@$(RUN) -m pytest $(TESTS)
+
+# Tiny models of all architectures, made by torch and compared with it; that is a gigabyte of packages, so not in `test`.
+test-models: $(VENV)/installed-test-models
+	@$(RUN) -m pytest tests/models $(TESTS)
 
 check: $(VENV)/installed-dev
 	$(RUN) -m ruff check $(SOURCES)

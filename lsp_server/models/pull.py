@@ -7,12 +7,12 @@ terminal and an editor can show it; closing the generator cancels.
 
 import contextlib
 import shutil
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import filelock
 
-from lsp_server.engine.card import CARD, Card, card_text
+from lsp_server.engine.card import CARD, card_text
 from lsp_server.engine.devices import runtime_version
 from lsp_server.engine.installed import models_home
 from lsp_server.models.catalogue import Catalogue, Model, Variant
@@ -51,34 +51,12 @@ def pull(model: Model, variant: Variant, cache_dir: str) -> Generator[Progress, 
     with _alone(work):
         yield from fetch(listing, work)
         yield Progress(listing.size, listing.size, "testing the model")
-        card = card_of(model, digests(listing, work))
+        card = model.card(digests(listing, work))
         about = {"name": f"{model.title}, {variant.name}", "source": model.source, "licence": model.licence}
         origin = {"repository": listing.repo, "revision": listing.commit}
         (work / CARD).write_text(card_text(card, about | origin), encoding="utf-8")
         _refuse_unfit(listing, work)
         _put(work, home / model.id / variant.name)
-
-
-def card_of(model: Model, sums: Mapping[str, str]) -> Card:
-    """Return what model.toml shall say of a model whose files have these SHA-256 by name."""
-    cut = model.store_dims if model.store_dims not in (0, model.dims) else 0
-    return Card(
-        id=model.id,
-        dims=cut or model.dims,
-        full_dims=model.dims if cut else 0,
-        pooling=model.pooling,
-        max_tokens=model.document_tokens,
-        max_query_tokens=model.query_tokens,
-        document_prefix=model.document_prefix,
-        query_prefix=model.query_prefix,
-        digests=sums,
-        kind=model.kind,
-        truncations=model.truncations,
-        cut=model.truncation_rule,
-        eos_token=model.eos_token,
-        padding_side=model.padding_side,
-        output=model.output,
-    )
 
 
 def _refuse_unfit(listing: Listing, work: Path) -> None:

@@ -314,7 +314,8 @@ def _warm(index: "Index") -> None:
         with suppress(Exception):
             index.encoder()
 
-    threading.Thread(target=load, name="model", daemon=True).start()
+    # No daemon: a process that ends while ONNX Runtime is being loaded is aborted by it.
+    threading.Thread(target=load, name="model").start()
 
 
 def _make_current(arguments: argparse.Namespace, index: "Index") -> None:

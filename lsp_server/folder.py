@@ -424,7 +424,8 @@ class Folder:
 def _open_index(root: Path, options: Options) -> Index:
     index = Index(root, options)
     if index.status().last_update:  # there will be something to ask: the model is loaded beside
-        threading.Thread(target=_load_quietly, args=(index,), name="model", daemon=True).start()
+        # No daemon: a process that ends while ONNX Runtime is being loaded is aborted by it.
+        threading.Thread(target=_load_quietly, args=(index,), name="model").start()
     index.catch_up()
     return index
 

@@ -12,9 +12,10 @@ const isWatching = process.argv.includes('--watch');
  * Notebooks and file operations are among them, for whatever is saved, moved or deleted is told by watched files too.
  */
 const ABSENT =
-  /[\\/]vscode-languageclient[\\/]lib[\\/]common[\\/](?:callHierarchy|codeLens|colorProvider|completion|declaration|definition|diagnostic|documentHighlight|documentLink|fileOperations|foldingRange|formatting|hover|implementation|inlayHint|inlineCompletion|inlineValue|linkedEditingRange|notebook|reference|rename|selectionRange|semanticTokens|signatureHelp|typeDefinition|typeHierarchy)\.js$/;
+  /[\\/]vscode-languageclient[\\/]lib[\\/]common[\\/](?:callHierarchy|codeLens|colorProvider|completion|declaration|definition|diagnostic|documentHighlight|documentLink|fileOperations|foldingRange|formatting|hover|implementation|inlayHint|inlineCompletion|inlineValue|linkedEditingRange|notebook|protocol(?:CallHierarchyItem|CodeLens|CompletionItem|DocumentLink|InlayHint|TypeHierarchyItem)|reference|rename|selectionRange|semanticTokens|signatureHelp|typeDefinition|typeHierarchy)\.js$/;
 
-/** Stands for each class of a module that is left out: a feature that announces nothing. Nothing else may be asked of it. */
+/** Stands for each class of a module that is left out: a feature that announces nothing, a kind
+ * of value that never comes. Nothing else may be asked of it. */
 const NOTHING = `
 class Absent {
   fillClientCapabilities() {}
@@ -25,7 +26,7 @@ class Absent {
 }
 module.exports = new Proxy({}, {
   get(_, name) {
-    if (!name.endsWith('Feature')) throw new Error(name + ' was left out of the bundle');
+    if (name !== 'default' && !name.endsWith('Feature')) throw new Error(name + ' was left out of the bundle');
     return Absent;
   },
 });

@@ -31,7 +31,13 @@ export function activate(context: vscode.ExtensionContext): void {
   );
   const status = new Status(server);
   const doctor = new Doctor(context, server, status);
-  const parts: Parts = { context, server, history: new History(context.workspaceState), results: new Results(server) };
+  const parts: Parts = {
+    context,
+    server,
+    status,
+    history: new History(context.workspaceState),
+    results: new Results(server),
+  };
   running = server;
   context.subscriptions.push(log, server, status, doctor, parts.results);
 
@@ -65,7 +71,7 @@ export function activate(context: vscode.ExtensionContext): void {
   on('resume', () => command(server, ServerCommand.resume));
   on('reindex', () => command(server, ServerCommand.reindex));
   on('whyIndexed', () => explainFile(server));
-  on('chooseModel', () => chooseModel(status.folders.find((folder) => folder.model !== '')?.model ?? ''));
+  on('chooseModel', () => chooseModel(server.program));
   on('doctor', () => doctor.show());
   on('restart', () => restart(parts));
   on('openLog', () => {
@@ -128,21 +134,21 @@ async function findSimilar(parts: Parts, pointed: Pointed): Promise<void> {
   }
 }
 
-/** Have the server do something; say so where it cannot. */
+/** Have the server do something, as soon as it runs; say so where it cannot. */
 async function command<T>(server: Server, name: string, ...args: unknown[]): Promise<T | undefined> {
-  const { client } = server;
-  if (client === undefined) {
+  const options = { location: vscode.ProgressLocation.Window, title: l10n.t('Find Code by Meaning') };
+  try {
+    return await vscode.window.withProgress(options, async (_progress, token) => {
+      const client = await server.ready(token);
+      return client.sendRequest<T>('workspace/executeCommand', { command: name, arguments: args });
+    });
+  } catch (error) {
     const again = l10n.t('Restart the Server');
-    const message = l10n.t('The server does not run.');
-    if ((await vscode.window.showWarningMessage(message, again)) === again) {
+    const message = error instanceof Error ? error.message : String(error);
+    const choices = server.client === undefined ? [again] : [];
+    if ((await vscode.window.showWarningMessage(message, ...choices)) === again) {
       await vscode.commands.executeCommand('meaning.restart');
     }
-    return undefined;
-  }
-  try {
-    return await client.sendRequest<T>('workspace/executeCommand', { command: name, arguments: args });
-  } catch (error) {
-    void vscode.window.showWarningMessage(error instanceof Error ? error.message : String(error));
     return undefined;
   }
 }

@@ -14,12 +14,19 @@ import { begin, complete, has, TESTS, toggle, unfinished, write, type Key } from
 import type { History } from './history.js';
 import { open } from './open.js';
 import { Preview } from './preview.js';
-import { SEMANTIC_SYMBOL, SIMILAR_SYMBOL, type SemanticSymbol, type SemanticSymbolResult } from './protocol.js';
+import {
+  SEMANTIC_SYMBOL,
+  SIMILAR_SYMBOL,
+  type FolderStatus,
+  type SemanticSymbol,
+  type SemanticSymbolResult,
+} from './protocol.js';
 import type { Results } from './results.js';
 import { identity } from './rows.js';
 import { buttons, rows, type Button, type Row } from './searchRows.js';
 import type { Server } from './server.js';
-import { describe } from './statusText.js';
+import type { Status } from './status.js';
+import { describe, isWhole } from './statusText.js';
 
 const { l10n } = vscode;
 
@@ -43,6 +50,7 @@ export interface Sample {
 export interface Parts {
   context: vscode.ExtensionContext;
   server: Server;
+  status: Status;
   history: History;
   results: Results;
 }
@@ -63,8 +71,14 @@ export class Search implements vscode.Disposable {
   private actions: readonly Row[] = [];
   private typedAt = 0;
   private isDone = false;
+  /** The answer that is shown rests on an index that was not whole. */
+  private isProvisional = false;
+  private readonly listening: vscode.Disposable;
 
   constructor(private readonly parts: Parts) {
+    this.listening = parts.status.onDidChange((folders) => {
+      this.askAgain(folders);
+    });
     this.list.matchOnDescription = false;
     this.list.matchOnDetail = false;
     this.list.keepScrollPosition = true;
@@ -104,6 +118,7 @@ export class Search implements vscode.Disposable {
   dispose(): void {
     this.cancellation.cancel();
     this.cancellation.dispose();
+    this.listening.dispose();
     this.list.dispose();
     this.preview.dispose();
   }
@@ -181,23 +196,28 @@ export class Search implements vscode.Disposable {
     return { method: SEMANTIC_SYMBOL, params: { query, ...near, ...filters } };
   }
 
+  /** Ask the same again when there was nothing, and when the index has become whole. */
+  private askAgain(folders: readonly FolderStatus[]): void {
+    if (this.isProvisional && !this.list.busy && (this.symbols.length === 0 || folders.every(isWhole))) {
+      void this.change();
+    }
+  }
+
   private answered(result: SemanticSymbolResult): void {
-    const { index } = result;
-    const isWhole = index.state === 'ready' || index.state === 'reading';
+    const { index, symbols } = result;
     const state = describe('running', '', [index], l10n.t);
-    this.actions =
-      result.symbols.length > 0
-        ? []
-        : [
-            rows.note('info', l10n.t('Nothing found')),
-            ...(index.message === undefined ? [] : [rows.note('info', index.message)]),
-          ];
-    const isUnsure = !result.confident && result.symbols.length > 0 && this.list.value.trim() !== '';
+    this.isProvisional = !isWhole(index);
+    const nothing = this.isProvisional
+      ? rows.note('sync~spin', l10n.t('Nothing found yet: {0}', state.text))
+      : rows.note('info', l10n.t('Nothing found'));
+    const message = index.message === undefined ? [] : [rows.note('info', index.message)];
+    this.actions = symbols.length > 0 ? [] : [nothing, ...message];
+    const isUnsure = !result.confident && symbols.length > 0 && this.list.value.trim() !== '';
     this.describe(
-      isWhole && index.mode === 'hybrid' ? '' : state.text,
+      this.isProvisional || index.mode === 'words' ? state.text : '',
       isUnsure ? l10n.t('nothing is clearly about this') : '',
     );
-    this.fill(result.symbols, result.confident);
+    this.fill(symbols, result.confident);
   }
 
   private fail(error: unknown): void {
@@ -362,6 +382,7 @@ export class Search implements vscode.Disposable {
 
   /** Offer the folders of a workspace that has several. */
   private chooseFolder(): void {
+    this.isProvisional = false;
     this.actions = [rows.folder(undefined), ...foldersOnDisk().map((folder) => rows.folder(folder))];
     this.fill([], true);
   }

@@ -16,7 +16,7 @@ import {
 } from 'vscode-languageclient/node';
 
 import { Backoff } from './backoff.js';
-import { resolveServer, ServerUnavailable } from './environment/index.js';
+import { resolveServer, ServerUnavailable, type ServerProgram } from './environment/index.js';
 import { startProcess, telling, type Ending, type ServerProcess } from './process.js';
 
 /** Seconds until a server that says nothing is given up: a cold disk and a virus scanner may take half of them. */
@@ -62,6 +62,9 @@ export class Server implements vscode.Disposable {
   private readonly changed = new vscode.EventEmitter<ServerState>();
   /** Fires whenever `state` has changed. */
   readonly onDidChangeState = this.changed.event;
+
+  /** What was started last. */
+  program: ServerProgram | undefined;
 
   private current: ServerState = { kind: 'stopped' };
   private readonly backoff = new Backoff();
@@ -123,6 +126,10 @@ export class Server implements vscode.Disposable {
       if (look(this.current)) {
         return;
       }
+      if (this.current.kind === 'stopped') {
+        reject(new ServerUnavailable(l10n.t('The server does not run.')));
+        return;
+      }
       const listeners = [
         this.onDidChangeState((state) => {
           if (look(state)) {
@@ -151,6 +158,9 @@ export class Server implements vscode.Disposable {
   private ask(): Promise<void> {
     this.isWanted = true;
     this.cancellation.cancel();
+    if (this.client === undefined) {
+      this.set({ kind: 'preparing' }); // at once, for those who wait
+    }
     this.loop ??= this.run().finally(() => {
       this.loop = undefined;
     });
@@ -187,6 +197,7 @@ export class Server implements vscode.Disposable {
   private async begin(reason: 'start' | 'repair', token: vscode.CancellationToken): Promise<void> {
     this.set({ kind: 'preparing' });
     const program = await resolveServer(this.context, this.log, token, reason);
+    this.program = program;
     if (token.isCancellationRequested) {
       throw new vscode.CancellationError();
     }

@@ -26,10 +26,14 @@ export class Status implements vscode.Disposable {
   ]);
   private readonly disposables: { dispose(): unknown }[] = [this.item];
   private known: readonly FolderStatus[] = [];
+  private readonly changed = new vscode.EventEmitter<readonly FolderStatus[]>();
+  /** Fires when the server tells how its folders are. */
+  readonly onDidChange = this.changed.event;
 
   constructor(private readonly server: Server) {
     this.item.name = l10n.t('Find Code by Meaning');
     this.disposables.push(
+      this.changed,
       server.onDidChangeState((state) => {
         this.listen(state);
       }),
@@ -105,6 +109,7 @@ export class Status implements vscode.Disposable {
   private take(status: SemanticIndexResult): void {
     this.known = status.folders;
     this.update();
+    this.changed.fire(this.known);
   }
 
   private update(): void {

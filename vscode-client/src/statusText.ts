@@ -76,6 +76,11 @@ function ofFolders(folders: readonly IndexStatus[], t: Translate): StatusText {
   }
 }
 
+/** Return whether an index holds all that it is going to hold for now; one that is paused does. */
+export function isWhole(index: IndexStatus): boolean {
+  return index.state !== 'starting' && index.state !== 'indexing';
+}
+
 /** Draw a bar of full and empty blocks. */
 export function bar(share: number): string {
   const full = Math.round(Math.min(Math.max(share, 0), 1) * BAR);

@@ -1,5 +1,6 @@
 // Bundles the extension into dist/extension.js: one small file, so that activating it reads little.
 import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 
 import { context } from 'esbuild';
 import { minify } from 'terser';
@@ -35,7 +36,10 @@ module.exports = new Proxy({}, {
 const withoutAbsentFeatures = {
   name: 'without-absent-features',
   setup(build) {
-    build.onLoad({ filter: ABSENT }, () => ({ contents: NOTHING }));
+    build.onResolve({ filter: /^\.\/\w+$/ }, ({ resolveDir, path }) =>
+      ABSENT.test(join(resolveDir, `${path}.js`)) ? { path: 'nothing', namespace: 'absent' } : undefined,
+    );
+    build.onLoad({ filter: /.*/, namespace: 'absent' }, () => ({ contents: NOTHING }));
     // Compares VS Code's version with the one that package.json asks for, which VS Code has done already.
     build.onLoad({ filter: /[\\/]semver[\\/]functions[\\/]\w+\.js$/ }, () => ({ contents: 'module.exports = () => true;' }));
   },

@@ -71,7 +71,7 @@ export function activate(context: vscode.ExtensionContext): void {
   on('resume', () => command(server, ServerCommand.resume));
   on('reindex', () => command(server, ServerCommand.reindex));
   on('whyIndexed', () => explainFile(server));
-  on('chooseModel', () => chooseModel(server.program));
+  on('chooseModel', () => chooseModel(server.client));
   on('doctor', () => doctor.show());
   on('restart', () => restart(parts));
   on('openLog', () => {

@@ -116,3 +116,11 @@ export interface SemanticIndexResult {
   folders: FolderStatus[];
   log: string; // path of the folder that holds the logs of all processes
 }
+
+/** Result of `meaning-ls.models`. */
+export interface ModelAdvice {
+  picked: string;
+  installed: string[];
+  offer: string;
+  explanation: string[];
+}

@@ -16,7 +16,7 @@ import {
 } from 'vscode-languageclient/node';
 
 import { Backoff } from './backoff.js';
-import { resolveServer, ServerUnavailable, type ServerProgram } from './environment/index.js';
+import { resolveServer, ServerUnavailable } from './environment/index.js';
 import { startProcess, telling, type Ending, type ServerProcess } from './process.js';
 
 /** Seconds until a server that says nothing is given up: a cold disk and a virus scanner may take half of them. */
@@ -62,9 +62,6 @@ export class Server implements vscode.Disposable {
   private readonly changed = new vscode.EventEmitter<ServerState>();
   /** Fires whenever `state` has changed. */
   readonly onDidChangeState = this.changed.event;
-
-  /** What was started last. */
-  program: ServerProgram | undefined;
 
   private current: ServerState = { kind: 'stopped' };
   private readonly backoff = new Backoff();
@@ -197,7 +194,6 @@ export class Server implements vscode.Disposable {
   private async begin(reason: 'start' | 'repair', token: vscode.CancellationToken): Promise<void> {
     this.set({ kind: 'preparing' });
     const program = await resolveServer(this.context, this.log, token, reason);
-    this.program = program;
     if (token.isCancellationRequested) {
       throw new vscode.CancellationError();
     }

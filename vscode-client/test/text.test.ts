@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { toMarkdown } from '../src/markdown.js';
-import { aboutModel, suitable, type Model } from '../src/modelText.js';
 import type { FolderStatus, SemanticSymbol } from '../src/protocol.js';
 import { report } from '../src/report.js';
 import { detailOf, iconOf, identity, placeOf, withoutIcons } from '../src/rows.js';
@@ -157,32 +156,4 @@ test('the report names each folder and what was left out', () => {
   assert.ok(text.includes('Left out (1 of 7)'));
   assert.ok(text.includes('| a\\|b.bin | binary |'));
   assert.ok(text.includes('## Title')); // one level below ours
-});
-
-// ---- models
-
-const model: Model = {
-  id: 'small',
-  megabytes: 66.6,
-  licence: 'MIT',
-  gated: false,
-  coir: 42,
-  fits: true,
-  textsPerSecond: 7.25,
-  installed: [],
-};
-
-test('models that are here come first, then the best, and what does not fit is left out', () => {
-  const here = { ...model, id: 'here', coir: 1, fits: false, installed: ['/a'] };
-  const best = { ...model, id: 'best', coir: 60 };
-  const models = [model, { ...model, id: 'slow', fits: false }, best, { ...model, id: 'gated', gated: true }, here];
-  assert.deepEqual(
-    suitable(models).map(({ id }) => id),
-    ['here', 'best', 'small'],
-  );
-});
-
-test('a model says what it costs', () => {
-  assert.equal(aboutModel(model, t), 'download of 67 MB · quality 42 · about 7.3 symbols a second · MIT');
-  assert.match(aboutModel({ ...model, coir: 0, installed: ['/a'], textsPerSecond: 300 }, t), /^installed · about 300 /);
 });

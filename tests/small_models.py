@@ -1,6 +1,7 @@
 """Small models for tests: real ONNX graphs of a table and a sum, written byte by byte; a tokenizer of four words."""
 
 import hashlib
+import json
 from pathlib import Path
 
 import numpy as np
@@ -91,3 +92,17 @@ def replace_tokenizer(folder: Path, data: bytes) -> None:
     (folder / "tokenizer.json").write_bytes(data)
     card = (folder / "model.toml").read_text(encoding="utf-8").rsplit("=", 1)[0]
     (folder / "model.toml").write_text(f'{card}= "{hashlib.sha256(data).hexdigest()}"\n', encoding="utf-8")
+
+
+TYPES = {"float16": "F16", "float32": "F32", "int64": "I64", "float64": "F64", "int8": "I8"}
+
+
+def safetensors(tensors: dict[str, NDArray[np.generic]]) -> bytes:
+    header: dict[str, object] = {"__metadata__": {"format": "np"}}
+    data = b""
+    for name, tensor in tensors.items():
+        offsets = [len(data), len(data) + tensor.nbytes]
+        header[name] = {"dtype": TYPES[tensor.dtype.name], "shape": list(tensor.shape), "data_offsets": offsets}
+        data += tensor.tobytes()
+    head = json.dumps(header).encode()
+    return len(head).to_bytes(8, "little") + head + data

@@ -1,12 +1,11 @@
 """Tables of word vectors as models: what they give, and what is said of files that hold none."""
 
 import hashlib
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
+from small_models import safetensors
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import WhitespaceSplit
@@ -15,18 +14,6 @@ from lsp_server.engine.encoder import ModelError, StaticEncoder, load_encoder
 
 WORDS = {"[UNK]": 0, "red": 1, "green": 2, "blue": 3}
 ROWS = np.array([[9, 9, 9, 9], [1, 0, 0, 0], [0, 2, 0, 0], [0, 0, 0, 1]], np.float16)
-NAMES = {"float16": "F16", "float32": "F32", "int64": "I64", "float64": "F64", "int8": "I8"}
-
-
-def safetensors(tensors: dict[str, NDArray[np.generic]]) -> bytes:
-    header: dict[str, object] = {"__metadata__": {"format": "np"}}
-    data = b""
-    for name, tensor in tensors.items():
-        offsets = [len(data), len(data) + tensor.nbytes]
-        header[name] = {"dtype": NAMES[tensor.dtype.name], "shape": list(tensor.shape), "data_offsets": offsets}
-        data += tensor.tobytes()
-    head = json.dumps(header).encode()
-    return len(head).to_bytes(8, "little") + head + data
 
 
 def write_table(folder: Path, table: bytes, changes: dict[str, object] | None = None) -> Path:

@@ -3,13 +3,15 @@
 import hashlib
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from small_models import small_graph, write_model
+from small_models import safetensors, small_graph, write_model
 
+from lsp_server.engine.card import card_text, read_card
 from lsp_server.engine.encoder import OnnxEncoder, bundled_model
 from lsp_server.models.selftest import PAIRS, SelfTest, self_test
 
@@ -108,6 +110,24 @@ def test_vectors_without_meaning(tmp_path: Path, table: NDArray[np.float64]) -> 
     folder = write_model(tmp_path, small_graph([], table=table))
     text = complaint(self_test(folder), "meaning")
     assert "does not tell what belongs together" in text and f"of {len(PAIRS)} questions find their function" in text
+
+
+def test_a_table_of_random_numbers(tmp_path: Path) -> None:
+    """Words that stand in both texts are not enough."""
+    tokenizer = (bundled_model() / "tokenizer.json").read_bytes()
+    rows = np.random.default_rng(4).standard_normal((30_522, 32)).astype(np.float32)
+    files = {"model.safetensors": safetensors({"embeddings": rows}), "tokenizer.json": tokenizer}
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+    card = replace(
+        read_card(bundled_model()),
+        kind="static",
+        dims=32,
+        probe=(),
+        digests={name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
+    )
+    (tmp_path / "model.toml").write_text(card_text(card, {}), encoding="utf-8")
+    assert "does not tell what belongs together" in complaint(self_test(tmp_path), "meaning")
 
 
 def test_the_wrong_tokenizer_shows_in_the_meaning(tmp_path: Path) -> None:

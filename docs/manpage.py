@@ -67,7 +67,7 @@ def _shared(parser: argparse.ArgumentParser) -> Iterator[str]:
                 holders = [
                     name for name, other in _parsers(parser).items() if _key(action) in map(_key, _options(other))
                 ]
-                yield f"({', '.join(holders)})"
+                yield from _text(f"({', '.join(holders)})")
     yield ".El"
 
 

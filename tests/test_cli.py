@@ -618,13 +618,12 @@ def test_words_on_a_terminal():
     assert (PLAIN.bold("x"), COLOURED.bold("x")) == ("x", "\x1b[1mx\x1b[0m")
 
 
-def test_a_pause_keeps_searches_from_indexing_until_resume(tmp_path):
-    shop = Shop(tmp_path)
-    shop.run("index")
-    assert shop.run("pause").returncode == 0
-    (shop.root / "added.py").write_text("def added_while_paused():\n    pass\n")
-    paused = shop.run("search", "added_while_paused")
-    assert "added_while_paused" not in paused.stdout
-    assert "meaning-ls resume" in paused.stderr
-    assert shop.run("resume").returncode == 0
-    assert "added_while_paused" in shop.run("search", "added_while_paused").stdout
+def test_a_pause_keeps_searches_from_indexing_until_resume(new_shop):
+    new_shop.run("index")
+    assert new_shop.run("pause")[0] == 0
+    (new_shop.root / "added.py").write_text("def added_while_paused():\n    pass\n")
+    _, out, err = new_shop.run("search", "added_while_paused")
+    assert "added_while_paused" not in out
+    assert "meaning-ls resume" in err
+    assert new_shop.run("resume")[0] == 0
+    assert "added_while_paused" in new_shop.run("search", "added_while_paused")[1]

@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from lsp_server import arguments
+from lsp_server import arguments, manual
 
 PAGE = Path(__file__).with_name("meaning-ls.1")
 DATE = "November 20, 2026"  # of the last change that readers notice
@@ -39,7 +39,7 @@ def _head(parser: argparse.ArgumentParser) -> Iterator[str]:
         yield from (".Nm", f".Cm {name}", ".Op Ar options", *(f".{word}" for word in _positionals(command)))
     yield ".Sh DESCRIPTION"
     yield from _text(parser.description or "")
-    yield from _text(arguments.EPILOG.split("\n")[0])
+    yield from _text(manual.EPILOG.split("\n")[0])
 
 
 def _commands(parser: argparse.ArgumentParser) -> Iterator[str]:
@@ -72,7 +72,7 @@ def _shared(parser: argparse.ArgumentParser) -> Iterator[str]:
 
 
 def _tail() -> Iterator[str]:
-    epilog = arguments.EPILOG.split("\n")
+    epilog = manual.EPILOG.split("\n")
     yield ".Sh EXIT STATUS"
     yield from _text(epilog[-1].removeprefix("Exit codes: "))
     yield ".Sh EXAMPLES"

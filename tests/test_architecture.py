@@ -123,7 +123,8 @@ def test_no_client_is_known_by_its_name():
 def test_the_command_line_needs_no_protocol():
     """Nor does the server need the command line: both are faces of the engine, and neither looks at the other."""
     command_line = {
-        f"lsp_server.{name}" for name in ("arguments", "completion", "config", "questions", "terminal", "listing")
+        f"lsp_server.{name}"
+        for name in ("arguments", "completion", "config", "manual", "questions", "terminal", "listing")
     }
     command_line.add("lsp_server.models.commands")
     for module in command_line:

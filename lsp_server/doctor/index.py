@@ -16,9 +16,9 @@ from lsp_server.doctor.report import Check, counted, listed, megabytes
 from lsp_server.engine.cache import index_folder, size_of
 from lsp_server.engine.encoder import Encoder
 from lsp_server.engine.errors import EngineError
-from lsp_server.engine.examine import Findings, examine_store, is_held, reasons, signed
+from lsp_server.engine.examine import Findings, examine_store, is_held, reasons
 from lsp_server.engine.files import check_root
-from lsp_server.engine.home import Home
+from lsp_server.engine.home import Home, signed
 from lsp_server.engine.index import Index, Options
 from lsp_server.engine.query import Query
 from lsp_server.engine.store import Store, model_of
@@ -124,6 +124,10 @@ def _lock(folder: Path, name: str) -> Check:
         summary = f"the lock cannot be tried ({error.strerror}): this index can be read, not written"
         return Check("lock", "warn", summary, (), (remedy,), details, name)
     details = {"path": str(folder / "lock"), "held": held, "pid": None, "program": None, "since": None}
+    details["paused"] = (folder / "paused").exists()
+    if details["paused"]:
+        remedy = "Go on with: meaning-ls resume"
+        return Check("lock", "warn", "indexing is paused, in every editor", (), (remedy,), details, name)
     if not held:
         return Check("lock", "ok", "nobody writes", (), (), details, name)
     if said is None:

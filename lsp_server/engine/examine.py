@@ -4,7 +4,6 @@ Takes the folder of an index, gives what is wrong with its store and who writes 
 whoever writes next.
 """
 
-import json
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
@@ -15,7 +14,6 @@ import filelock
 
 from lsp_server.engine.database import SCHEMA, explain, is_damage
 from lsp_server.engine.errors import StoreError
-from lsp_server.engine.home import Writer
 from lsp_server.engine.store import path_text
 
 SQLITE = sqlite3.sqlite_version
@@ -133,15 +131,6 @@ def is_held(folder: Path) -> bool:
             return False
     except filelock.Timeout:
         return True
-
-
-def signed(folder: Path) -> Writer | None:
-    """Return who said last that it writes the index in `folder`, alive or not; None when nothing sensible is said."""
-    try:
-        said = json.loads((folder / "writer.json").read_text("utf-8"))
-        return Writer(int(said["pid"]), float(said["since"]), str(said["program"]))
-    except (OSError, ValueError, KeyError, TypeError, OverflowError):
-        return None
 
 
 def reasons(skipped: Sequence[tuple[str, str]]) -> dict[str, list[str]]:

@@ -79,12 +79,8 @@ class Home:
 
     def writer(self) -> Writer | None:
         """Return the process that writes now, None when there is none."""
-        try:
-            sign = json.loads(self._writer.read_text("utf-8"))
-            writer = Writer(int(sign["pid"]), float(sign["since"]), str(sign["program"]))
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
-        return writer if psutil.pid_exists(writer.pid) else None
+        writer = signed(self.folder)
+        return writer if writer is not None and writer.pid > 0 and psutil.pid_exists(writer.pid) else None
 
     # ---- what everybody must know
 
@@ -132,6 +128,15 @@ class Home:
         """Return numbers that change when anybody commits, pauses or resumes: a few microseconds, no SQL."""
         wal = self.store.with_name(self.store.name + "-wal")
         return stamp_of((self.store, wal, self._pause, self._damage, self.graph.with_suffix(".json")))
+
+
+def signed(folder: Path) -> Writer | None:
+    """Return who said last that it writes the index in `folder`, alive or not; None when nothing sensible is said."""
+    try:
+        said = json.loads((folder / "writer.json").read_text("utf-8"))
+        return Writer(int(said["pid"]), float(said["since"]), str(said["program"]))
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
+        return None
 
 
 class Turn:

@@ -120,7 +120,7 @@ class Folder:
         """Return everything that is shown of the folder; it is at hand, nothing is asked."""
         known = self.index.status() if self.index is not None else _UNKNOWN
         state = self.state
-        following = _FOLLOWING.format(self._writer) if state == "reading" else ""
+        following = _FOLLOWING.format(f" ({self._writer})" if self._writer else "") if state == "reading" else ""
         waiting = _WAITING.get(self._waiting_for, "")
         message = self._trouble or following or self._hold.value or waiting or known.message
         done, total = known.files_done, known.files_total
@@ -139,6 +139,7 @@ class Folder:
             "lastUpdate": known.last_update,
             "skipped": [{"path": path, "reason": reason} for path, reason in known.skipped],
             "skippedTotal": known.skipped_total,
+            "writer": self._writer,
         }
         if message:
             status["message"] = message
@@ -357,7 +358,7 @@ class Folder:
                 self.reindex()
             if self._is_following and now.writer is None:  # the lock may be free
                 self._sending.ask()
-            self._writer = f" ({now.writer.program}, process {now.writer.pid})" if now.writer else ""
+            self._writer = f"{now.writer.program}, process {now.writer.pid}" if now.writer else ""
             if now.git != git and self._look_after(GIT_SECONDS, GIT_SHARE):
                 git = now.git
             self._look_after(IDLE_SCAN_SECONDS, SCAN_SHARE)

@@ -110,6 +110,8 @@ export interface FolderStatus extends IndexStatus {
   lastUpdate: number;
   skipped: Skipped[];
   skippedTotal: number;
+  /** Program and process that write the index now, "" for none. */
+  writer: string;
 }
 
 export interface SemanticIndexResult {

@@ -34,6 +34,7 @@ const folder: FolderStatus = {
   lastUpdate: 0,
   skipped: [],
   skippedTotal: 0,
+  writer: '',
 };
 const how = { meaning: 'meaning', words: 'words', name: 'name', mixed: 'both' };
 const t = (message: string, ...parts: (string | number)[]): string =>

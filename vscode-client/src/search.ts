@@ -140,8 +140,8 @@ export class Search implements vscode.Disposable {
 
   // ---- asking
 
-  /** Ask for what is typed now. */
-  private async change(): Promise<void> {
+  /** Ask for what is typed now; 'again' replaces the rows once, when the answer is whole. */
+  private async change(how: 'anew' | 'again' = 'anew'): Promise<void> {
     this.cancellation.cancel();
     this.cancellation.dispose();
     const cancellation = (this.cancellation = new vscode.CancellationTokenSource());
@@ -153,7 +153,9 @@ export class Search implements vscode.Disposable {
       const client = this.parts.server.client ?? (await this.wait(token));
       const question = this.question();
       const keep = (symbols: readonly SemanticSymbol[]): void => {
-        this.fill(symbols, true);
+        if (how === 'anew') {
+          this.fill(symbols, true);
+        }
       };
       const result = await ask(client, question, keep, token);
       this.answered(result);
@@ -199,7 +201,7 @@ export class Search implements vscode.Disposable {
   /** Ask the same again when there was nothing, and when the index has become whole. */
   private askAgain(folders: readonly FolderStatus[]): void {
     if (this.isProvisional && !this.list.busy && (this.symbols.length === 0 || folders.every(isWhole))) {
-      void this.change();
+      void this.change('again');
     }
   }
 
@@ -251,8 +253,7 @@ export class Search implements vscode.Disposable {
 
   /** Put rows into the list; whoever stood on one keeps standing there. */
   private fill(symbols: readonly SemanticSymbol[], isConfident: boolean): void {
-    const active = this.list.activeItems[0];
-    const hasMoved = active?.symbol !== undefined && active !== this.list.items.find((row) => row.symbol !== undefined);
+    const kept = this.movedTo();
     this.symbols = symbols;
     this.isConfident = isConfident;
     const recent = this.sample === undefined && this.list.value === '' ? this.parts.history.questions : [];
@@ -267,10 +268,21 @@ export class Search implements vscode.Disposable {
         isConfident: this.isConfident,
       }),
     ];
-    const same = hasMoved ? this.list.items.find((row) => row.symbol !== undefined && identity(row.symbol) === identity(active.symbol as SemanticSymbol)) : undefined; // prettier-ignore
-    if (same !== undefined) {
-      this.list.activeItems = [same];
+    const wanted =
+      this.completions.length > 0
+        ? this.list.items[0]
+        : this.list.items.find((row) => row.symbol !== undefined && identity(row.symbol) === kept);
+    if (wanted !== undefined) {
+      this.list.activeItems = [wanted];
     }
+  }
+
+  /** Return the row to which the user has moved away from the first one. Compared by place: row objects are replaced. */
+  private movedTo(): string | undefined {
+    const active = this.list.activeItems[0]?.symbol;
+    const first = this.list.items.find((row) => row.symbol !== undefined)?.symbol;
+    const isMoved = active !== undefined && first !== undefined && identity(active) !== identity(first);
+    return isMoved ? identity(active) : undefined;
   }
 
   private async completeTokens(token: vscode.CancellationToken): Promise<void> {

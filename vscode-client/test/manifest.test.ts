@@ -1,6 +1,6 @@
 /** package.json, its strings and the code say the same. */
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
 const manifest = readFileSync('package.json', 'utf8');
@@ -46,5 +46,14 @@ test('what names a program, a folder or a device is a matter of the machine, not
   const { properties } = contributes.configuration;
   for (const name of ['meaning.server.path', 'meaning.model', 'meaning.device', 'meaning.cacheDir']) {
     assert.equal(properties[name]?.scope, 'machine', name);
+  }
+});
+
+test('each picture of the page and of the walkthrough is there', () => {
+  const page = readFileSync('README.md', 'utf8');
+  const shown = [...page.matchAll(/\]\((images\/[\w.]+)\)/g)].map(([, file]) => file ?? '');
+  const steps = contributes.walkthroughs.flatMap(({ steps }) => steps.map(({ media }) => media.image));
+  for (const file of [...shown, ...steps]) {
+    assert.ok(existsSync(file), file);
   }
 });

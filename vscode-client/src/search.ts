@@ -272,8 +272,13 @@ export class Search implements vscode.Disposable {
       this.completions.length > 0
         ? this.list.items[0]
         : this.list.items.find((row) => row.symbol !== undefined && identity(row.symbol) === kept);
-    if (wanted !== undefined) {
-      this.list.activeItems = [wanted];
+    // The first row is named, too: until VS Code has said what it made active, that would be a row of the list before.
+    const first = isAlwaysShown
+      ? this.list.items.find((row) => row.kind !== vscode.QuickPickItemKind.Separator)
+      : undefined;
+    const active = wanted ?? first;
+    if (active !== undefined) {
+      this.list.activeItems = [active];
     }
   }
 

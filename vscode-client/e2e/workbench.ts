@@ -1,0 +1,193 @@
+/**
+ * A window of the workbench, driven through the browser as a user would.
+ *
+ * Takes a Playwright page, gives what a user can do and see. Waits for what is to be seen, never for time.
+ */
+/// <reference lib="dom" />
+import assert from 'node:assert/strict';
+import { mkdirSync } from 'node:fs';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Locator, Page } from 'playwright-core';
+import { CACHE } from './codeServer.js';
+
+/** Pictures of what was seen, for people to look at. */
+export const PICTURES = path.join(CACHE, 'vscode-pictures');
+
+/** Milliseconds for one thing that is waited for: a busy machine takes a tenth of them. */
+export const PATIENCE = 60_000;
+
+/** Milliseconds after which something is tried again that a window may have missed. */
+const MOMENT = 3000;
+
+/** Wait for something. */
+export async function eventually(what: string, holds: () => Promise<boolean> | boolean): Promise<void> {
+  const end = Date.now() + PATIENCE;
+  while (!(await holds())) {
+    assert.ok(Date.now() < end, `${what}: waited in vain`);
+    await sleep(100);
+  }
+}
+
+export interface Seen {
+  name: string;
+  description: string;
+  detail: string;
+}
+
+export class Workbench {
+  constructor(readonly page: Page) {}
+
+  /** Open a folder. */
+  async open(url: string, folder: string): Promise<void> {
+    await this.page.goto(`${url}/?folder=${encodeURIComponent(folder)}`);
+    await this.page.locator('.monaco-workbench .statusbar').waitFor();
+    await this.page.locator('.explorer-folders-view .monaco-list-row').first().waitFor();
+  }
+
+  /** Save a picture; under its name it can be found among the artefacts. */
+  async picture(name: string): Promise<void> {
+    mkdirSync(PICTURES, { recursive: true });
+    await this.page.screenshot({ path: path.join(PICTURES, `${name}.png`) });
+  }
+
+  async press(keys: string): Promise<void> {
+    await this.page.keyboard.press(keys);
+  }
+
+  // ---- the list under an input
+
+  get input(): Locator {
+    return this.page.locator('.quick-input-widget .quick-input-box input');
+  }
+
+  get title(): Locator {
+    return this.page.locator('.quick-input-widget .quick-input-title');
+  }
+
+  get rows(): Locator {
+    return this.page.locator('.quick-input-widget .quick-input-list .monaco-list-row');
+  }
+
+  /** A row whose name is this. */
+  row(name: string | RegExp): Locator {
+    return this.rows.filter({ has: this.page.locator('.label-name', { hasText: name }) });
+  }
+
+  get separators(): Locator {
+    return this.page.locator('.quick-input-widget .quick-input-list-separator');
+  }
+
+  /** Press keys until a list opens: what they depend on is told to the window a moment after another was closed. */
+  async openList(keys: string): Promise<void> {
+    await eventually(`${keys} opens a list`, async () => {
+      await this.press(keys);
+      return appears(this.input);
+    });
+  }
+
+  /** Type into a list that keys open and choose the first row with this name; anew if the list was closed meanwhile. */
+  async choose(keys: string, typed: string, name: string): Promise<void> {
+    await eventually(`"${typed}" offers ${name}`, async () => {
+      await this.openList(keys);
+      return this.input
+        .fill(typed, { timeout: MOMENT })
+        .then(() => this.row(name).first().click({ timeout: MOMENT }))
+        .then(
+          () => true,
+          () => false,
+        );
+    });
+  }
+
+  /** Run a command by its title. */
+  command(title: string): Promise<void> {
+    return this.choose('F1', `>${title}`, title);
+  }
+
+  /** Ask a question until the first row has this name: an index that is not ready yet knows less. */
+  async ask(question: string, name: string): Promise<void> {
+    await this.openList('Alt+KeyM');
+    await eventually(`the answer to "${question}" begins with ${name}`, async () => {
+      await this.input.fill('');
+      await this.input.fill(question);
+      for (let look = 0; look < 30; look += 1) {
+        if ((await this.seen())[0]?.name === name) {
+          return true;
+        }
+        await sleep(100);
+      }
+      return false;
+    });
+  }
+
+  /** The rows that are to be seen, in their order. */
+  async seen(): Promise<Seen[]> {
+    return this.rows.evaluateAll((rows) =>
+      rows
+        .map((row) => ({
+          at: Number(row.getAttribute('data-index')),
+          name: row.querySelector('.label-name')?.textContent.trim() ?? '',
+          description: row.querySelector('.label-description')?.textContent ?? '',
+          detail: row.querySelector('.quick-input-list-label-meta')?.textContent ?? '',
+        }))
+        .sort((one, other) => one.at - other.at)
+        .map(({ name, description, detail }) => ({ name, description, detail })),
+    );
+  }
+
+  /** Close what is open under an input. */
+  async escape(): Promise<void> {
+    await eventually('the list closes', async () => {
+      await this.press('Escape');
+      return this.input.waitFor({ state: 'hidden', timeout: MOMENT }).then(
+        () => true,
+        () => false,
+      );
+    });
+  }
+
+  // ---- editors
+
+  /** Open a file by its path, with the cursor on a line. */
+  async file(name: string, line = 1): Promise<void> {
+    await this.choose('Control+KeyP', name, path.basename(name));
+    await this.tab(path.basename(name)).waitFor();
+    await this.openList('Control+KeyG');
+    await this.input.fill(`:${line}`);
+    await this.press('Enter');
+    await this.input.waitFor({ state: 'hidden' });
+  }
+
+  /** The tab of a file, when it is the one that is shown. */
+  tab(name: string): Locator {
+    return this.page.locator('.tabs-container .tab.active', { hasText: name });
+  }
+
+  /** The cursor's line, as the status bar tells it. */
+  async line(): Promise<number> {
+    const text = await this.page.locator('[id="status.editor.selection"]').innerText();
+    return Number(/Ln (\d+)/.exec(text)?.[1]);
+  }
+
+  get notifications(): Locator {
+    return this.page.locator('.notifications-toasts .notification-list-item');
+  }
+
+  /** What the status says: the first line of its menu. */
+  async status(): Promise<string> {
+    await this.command('Meaning: Show Status and Actions');
+    await this.title.filter({ hasText: 'Find Code by Meaning' }).waitFor();
+    const text = await this.separators.first().innerText();
+    await this.picture(`status-${text.replaceAll(/\W+/g, '-')}`);
+    await this.escape();
+    return text;
+  }
+}
+
+function appears(what: Locator): Promise<boolean> {
+  return what.waitFor({ timeout: MOMENT }).then(
+    () => true,
+    () => false,
+  );
+}

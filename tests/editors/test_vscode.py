@@ -43,10 +43,12 @@ def node_tests(files: list[str], report: Path, environment: dict[str, str]) -> d
     )
     assert report.exists() and report.stat().st_size, done.stdout + done.stderr
     told = {}
-    for case in ElementTree.parse(report).iter("testcase"):
+    # Colours of a terminal are in it, which XML does not allow.
+    text = re.sub("\x1b\\[[0-9;]*m|[^\\t\\n\\r\x20-\U0010ffff]", "", report.read_text(encoding="utf-8"))
+    for case in ElementTree.fromstring(text).iter("testcase"):
         failure = case.find("failure")
-        text = "" if failure is None else f"{failure.get('message', '')}\n{failure.text or ''}"
-        told[case.get("name", "")] = Told(text, case.find("skipped") is not None)
+        trouble = "" if failure is None else f"{failure.get('message', '')}\n{failure.text or ''}"
+        told[case.get("name", "")] = Told(trouble, case.find("skipped") is not None)
     return told
 
 

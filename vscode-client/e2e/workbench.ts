@@ -21,8 +21,12 @@ export const PATIENCE = 60_000;
 const MOMENT = 3000;
 
 /** Wait for something. */
-export async function eventually(what: string, holds: () => Promise<boolean> | boolean): Promise<void> {
-  const end = Date.now() + PATIENCE;
+export async function eventually(
+  what: string,
+  holds: () => Promise<boolean> | boolean,
+  patience = PATIENCE,
+): Promise<void> {
+  const end = Date.now() + patience;
   while (!(await holds())) {
     assert.ok(Date.now() < end, `${what}: waited in vain`);
     await sleep(100);
@@ -107,10 +111,16 @@ export class Workbench {
 
   /** Ask a question until the first row has this name: an index that is not ready yet knows less. */
   async ask(question: string, name: string): Promise<void> {
-    await this.openList('Alt+KeyM');
     await eventually(`the answer to "${question}" begins with ${name}`, async () => {
-      await this.input.fill('');
-      await this.input.fill(question);
+      if (!(await this.input.isVisible())) {
+        await this.openList('Alt+KeyM');
+      }
+      try {
+        await this.input.fill('', { timeout: MOMENT });
+        await this.input.fill(question, { timeout: MOMENT });
+      } catch {
+        return false; // what was shown before took the focus back
+      }
       for (let look = 0; look < 30; look += 1) {
         if ((await this.seen())[0]?.name === name) {
           return true;
@@ -179,7 +189,7 @@ export class Workbench {
     await this.command('Meaning: Show Status and Actions');
     await this.title.filter({ hasText: 'Find Code by Meaning' }).waitFor();
     const text = await this.separators.first().innerText();
-    await this.picture(`status-${text.replaceAll(/\W+/g, '-')}`);
+    await this.picture(`status-${text.replaceAll(/[\W\d]+/g, '-')}`);
     await this.escape();
     return text;
   }

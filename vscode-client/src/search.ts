@@ -35,8 +35,6 @@ const LIMIT = 50;
 /** Milliseconds that a row has to stay before its file is shown: after a keystroke, and after an arrow key. */
 const TYPING_PAUSE = 300;
 const MOVING_PAUSE = 60;
-/** Milliseconds until a question is asked again while the index is being opened. */
-const OPENING_PAUSE = 500;
 /** True while the list is open, for the key that opens to the side. */
 const CONTEXT = 'meaning.isSearching';
 const WITHOUT_TESTS = 'withoutTests';
@@ -161,14 +159,6 @@ export class Search implements vscode.Disposable {
       };
       const result = await ask(client, question, keep, token);
       this.answered(result);
-      if (result.index.state === 'starting') {
-        // A server that has just started opens the index; the answer is worth having a moment later.
-        setTimeout(() => {
-          if (!token.isCancellationRequested) {
-            void this.change();
-          }
-        }, OPENING_PAUSE);
-      }
     } catch (error) {
       if (!token.isCancellationRequested) {
         this.fail(error);

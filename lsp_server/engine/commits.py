@@ -74,25 +74,18 @@ class StoreWriter(Store):
         except sqlite3.OperationalError as error:
             raise StoreError(explain(error, self.path)) from error
 
-    def save_files(self, records: Sequence[FileRecord], model: str, recipe: str) -> int:
-        """Replace these files, their symbols and words; texts that `model` never embedded become pending.
-
-        Returns the number of texts that became pending.
-        """
-        before = self.pending_count()
+    def save_files(self, records: Sequence[FileRecord], model: str, recipe: str, after: int = 0) -> None:
+        """Replace these files, their symbols and words; texts that `model` never embedded wait behind `after`."""
         with self._commit() as generation:
             for record in records:
                 self._save_file(record, recipe, generation)
-                self._add_pending(record, model)
-        return self.pending_count() - before
+                self._add_pending(record, model, after)
 
-    def add_pending(self, records: Sequence[FileRecord], model: str) -> int:
-        """Have the texts of these files embedded before the files are saved. Returns how many became pending."""
-        before = self.pending_count()
+    def add_pending(self, records: Sequence[FileRecord], model: str, after: int = 0) -> None:
+        """Have the texts of these files embedded before the files are saved."""
         with self._commit():
             for record in records:
-                self._add_pending(record, model)
-        return self.pending_count() - before
+                self._add_pending(record, model, after)
 
     def not_embedded(self, record: FileRecord, model: str) -> set[bytes]:
         """Return the hashes of those of a file's texts that `model` has not embedded."""
@@ -148,11 +141,16 @@ class StoreWriter(Store):
             ((first + i, s.name, s.doc, s.code) for i, s in enumerate(record.symbols)),
         )
 
-    def _add_pending(self, record: FileRecord, model: str) -> None:
+    def _add_pending(self, record: FileRecord, model: str, after: int) -> None:
+        symbols = record.symbols or ()
+        if after:  # what waited already among many others is wanted now
+            self._db.executemany(
+                "DELETE FROM pending WHERE text_hash = ? AND id <= ?", ((s.text_hash, after) for s in symbols)
+            )
         self._db.executemany(
             "INSERT OR IGNORE INTO pending (text_hash, text) SELECT ?1, ?2 "
             "WHERE NOT EXISTS (SELECT 1 FROM vectors WHERE model = ?3 AND text_hash = ?1)",
-            ((s.text_hash, s.text, model) for s in record.symbols or ()),
+            ((s.text_hash, s.text, model) for s in symbols),
         )
 
     def delete_files(self, paths: Iterable[str]) -> None:

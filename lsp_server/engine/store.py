@@ -232,9 +232,13 @@ class Store:
         rows = self._db.execute(f"{every} ORDER BY path LIMIT ?", (limit,))
         return int(total), tuple((path_text(path), reason) for path, reason in rows)
 
-    def pending_count(self) -> int:
-        """Return how many texts wait to be embedded."""
-        return int(self._db.execute("SELECT count(*) FROM pending").fetchone()[0])
+    def pending_count(self, after: int = 0) -> int:
+        """Return how many texts wait to be embedded, of those behind the position `after`."""
+        return int(self._db.execute("SELECT count(*) FROM pending WHERE id > ?", (after,)).fetchone()[0])
+
+    def last_pending(self) -> int:
+        """Return the position of the last text that waits, 0 when none does."""
+        return int(self._db.execute("SELECT coalesce(max(id), 0) FROM pending").fetchone()[0])
 
     def pending_after(self, after: int) -> list[tuple[int, bytes, str]]:
         """Return the next texts to embed, at most PENDING_PAGE: (position, hash, text)."""

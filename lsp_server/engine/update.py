@@ -157,6 +157,7 @@ class Pass:
         self._vectors: list[tuple[bytes, bytes]] = []  # to be committed
         self._embedded: list[tuple[bytes, bytes]] = []  # those of them that the cache does not have
         self._left: dict[str, str] = {}
+        self._behind = 0  # position in the texts that wait; those behind it are this pass's
         self._fed = 0  # position of the last pending text given to the encoders
         self._asked = 0
         self._reading = True
@@ -169,9 +170,11 @@ class Pass:
         self.files_total = len(plan.wanted)
         if plan.deleted:
             self._store.delete_files(plan.deleted)
-        if self._store.pending_count():  # an earlier pass was stopped
+        if plan.scope:  # what was just saved does not wait for what a pass over everything has left
+            self._behind = self._fed = self._store.last_pending()
+        elif self._store.pending_count():  # an earlier pass was stopped
             self._store.drop_pending()
-        self.texts_total = self._store.pending_count()
+        self._count_texts()
         self._start(self._read, plan.wanted)
         try:
             yield from self._work()
@@ -299,11 +302,12 @@ class Pass:
         records, self._records = self._records, []
         vectors, self._vectors = self._vectors, []
         embedded, self._embedded = self._embedded, []
-        self.files_done += len(records)
+        read = len(records)
+        self.files_done += read
         if self._holds:
             records = self._hold(records)
         if records:
-            self.texts_total += self._store.save_files(records, self._model, self._recipe)
+            self._store.save_files(records, self._model, self._recipe, self._behind)
         if vectors:
             self._store.save_vectors(self._model, vectors)
             self.texts_done += len(vectors)
@@ -313,7 +317,12 @@ class Pass:
             ready.append(self._held.popleft())
             self._held_symbols -= len(ready[-1].symbols or ())
         if ready:
-            self._store.save_files(ready, self._model, self._recipe)
+            self._store.save_files(ready, self._model, self._recipe, self._behind)
+        if read or ready:
+            self._count_texts()
+
+    def _count_texts(self) -> None:
+        self.texts_total = self.texts_done + self._store.pending_count(self._behind)
 
     def _hold(self, records: Sequence[FileRecord]) -> list[FileRecord]:
         """Keep back files whose content is what the store knows; gives the others."""
@@ -322,7 +331,7 @@ class Pass:
         if kept:
             self._held.extend(kept)
             self._held_symbols += sum(len(record.symbols or ()) for record in kept)
-            self.texts_total += self._store.add_pending(kept, self._model)
+            self._store.add_pending(kept, self._model, self._behind)
         return [record for record, is_known in zip(records, known, strict=True) if not is_known]
 
     def _feed(self) -> None:

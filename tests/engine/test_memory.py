@@ -41,7 +41,7 @@ def limited(make_index, tmp_path):
     opened = []
 
     def make(megabytes):
-        index = Index(first.root, Options(cache_dir=str(tmp_path / "cache"), memory_limit=100), BagEncoder())
+        index = Index(first.root, Options(cache_dir=str(tmp_path / "cache")), BagEncoder())
         opened.append(index)
         index.budget = index.writing.budget = Budget(100, lambda: int(megabytes() * 1e6))
         index._replace_corpus()

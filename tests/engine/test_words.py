@@ -101,6 +101,6 @@ def test_the_text_says_what_a_symbol_is() -> None:
         "src/net/upload_client.py",
     )
     assert text == (
-        "function retry upload, in net client, file src net upload client. Try again. At most twice.. "
+        "function retry upload, in net client. Try again. At most twice.. "
         "def retryUpload() members: on done : send( again )"
     )

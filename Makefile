@@ -10,8 +10,8 @@ RUN := $(VENV)/bin/python
 CLIENT := vscode-client/node_modules/.package-lock.json
 SOURCES := lsp_server tests benchmarks .ci docs models vscode-client/scripts
 
-.PHONY: demo test test-models check format bench bench-quality bench-speed bench-models wheel picture man screens \
-	clean neovim test-editors test-vscode vsix
+.PHONY: demo test test-models chaos check format bench bench-quality bench-speed bench-models wheel picture man \
+	screens clean neovim test-editors test-vscode vsix
 
 demo: $(VENV)/installed
 	@$(RUN) .ci/demo.py
@@ -22,6 +22,10 @@ test: $(VENV)/installed-test neovim
 # Tiny models of all architectures, made by torch and compared with it; that is a gigabyte of packages, so not in `test`.
 test-models: $(VENV)/installed-test-models
 	@$(RUN) -m pytest tests/models $(TESTS)
+
+# Kills the program at hundreds of random moments and compares the index each time; `make test` has a short form of it.
+chaos: $(VENV)/installed-test
+	PYTHONPATH=tests $(RUN) -m chaos $(ARGS)
 
 check: $(VENV)/installed-dev
 	$(RUN) -m ruff check $(SOURCES)

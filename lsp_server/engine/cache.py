@@ -7,7 +7,10 @@ the note that names its root.
 
 import contextlib
 import hashlib
+import logging
 import os
+import shutil
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +22,8 @@ from lsp_server.engine.errors import StoreError
 NAME_LENGTH = 40  # of a root's name in that of its index: for people who look into the cache, the digest tells apart
 
 _ROOT = "root"  # the file that names the root, for a digest does not
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +59,29 @@ def make_index_folder(root: Path, cache_dir: str) -> Path:
             f"{folder} cannot be made ({error.strerror}). Choose another place with --cache-dir."
         ) from error
     note = folder / _ROOT
+    make_way(note)
     with contextlib.suppress(OSError):  # on a full disk the index still works; the next start tries again
         if not note.exists() or note.read_bytes() != os.fsencode(root):
             note.touch(mode=0o600)
             note.write_bytes(os.fsencode(root))
     return folder
+
+
+def make_way(*paths: Path) -> None:
+    """Have these files of ours be readable and writable, or not there at all, as far as that is in our hands.
+
+    A folder in the place of one is removed; permissions that one has lost are given back. Each is told in the log.
+    """
+    for path in paths:
+        with contextlib.suppress(OSError):
+            mode = path.lstat().st_mode
+            if stat.S_ISDIR(mode):
+                shutil.rmtree(path)
+                _log.warning("%s was a folder and is made anew", path)
+            # Where the whole folder is not to be written, that is what its owner wants.
+            elif stat.S_ISREG(mode) and not os.access(path, os.R_OK | os.W_OK) and os.access(path.parent, os.W_OK):
+                path.chmod(0o600)
+                _log.warning("%s could not be read or written; its permissions are given back", path)
 
 
 def kept_indexes(cache_dir: str) -> Iterator[Kept]:

@@ -5,6 +5,8 @@ import os
 import sqlite3
 from pathlib import Path
 
+from lsp_server.engine.cache import make_way
+
 SCHEMA = 3  # another number on disk: the file is made anew
 BUSY_SECONDS = 10.0  # how long a commit waits for another process's commit
 
@@ -43,10 +45,15 @@ def is_damage(error: sqlite3.Error) -> bool:
     return code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
+def files_of(path: Path) -> tuple[Path, ...]:
+    """Return a database and the files that SQLite keeps beside it."""
+    return tuple(path.with_name(path.name + suffix) for suffix in ("", "-wal", "-shm", "-journal"))
+
+
 def remove(path: Path) -> None:
     """Delete a store and the files that SQLite keeps beside it."""
-    for suffix in ("", "-wal", "-shm", "-journal"):
-        path.with_name(path.name + suffix).unlink(missing_ok=True)
+    for file in files_of(path):
+        file.unlink(missing_ok=True)
 
 
 def clear_leftovers(path: Path) -> None:
@@ -63,6 +70,7 @@ def open_database(path: Path) -> sqlite3.Connection:
 
     Raises sqlite3.DatabaseError on one that is damaged or not ours.
     """
+    make_way(*files_of(path))
     clear_leftovers(path)
     if not path.exists():
         with contextlib.suppress(OSError):
@@ -75,7 +83,10 @@ def open_database(path: Path) -> sqlite3.Connection:
         full = error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
         if not path.exists() or (writable and not full):
             raise
-        return _open(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
+        try:
+            return _open(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
+        except sqlite3.DatabaseError:  # nothing had been written yet, and now nothing can be
+            raise error from None
 
 
 def _open(name: str, *, uri: bool) -> sqlite3.Connection:
@@ -89,6 +100,9 @@ def _open(name: str, *, uri: bool) -> sqlite3.Connection:
         if (version := _version(db)) != SCHEMA:
             raise sqlite3.DatabaseError(f"made by another version: {version}, ours is {SCHEMA}")
         db.execute("SELECT generation FROM files LIMIT 1").fetchone()
+    except UnicodeDecodeError as error:  # SQLite quotes a damaged schema, and Python cannot read the quotation
+        db.close()
+        raise sqlite3.DatabaseError("its schema is damaged") from error
     except BaseException:
         db.close()
         raise

@@ -19,7 +19,7 @@ from pathlib import Path
 import filelock
 import psutil
 
-from lsp_server.engine.cache import cache_home, make_index_folder
+from lsp_server.engine.cache import cache_home, index_folder, make_index_folder, make_way
 from lsp_server.engine.database import remove
 from lsp_server.engine.errors import Busy, StoreError
 
@@ -41,20 +41,29 @@ class Home:
     def __init__(self, root: Path, cache_dir: str) -> None:
         self.root = root
         self.cache = cache_home(cache_dir)
-        self.folder = make_index_folder(root, cache_dir)
+        self._cache_dir = cache_dir
+        self.folder = index_folder(root, cache_dir)
+        self.make()
         self.store = self.folder / "index.db"
         self.graph = self.folder / "graph.hnsw"
         self._damage = self.folder / "damaged"
         self._pause = self.folder / "paused"
         self._writer = self.folder / "writer.json"
         # Not bound to a thread: a pass may be begun in one and closed in another.
-        self._lock = filelock.FileLock(self.folder / "lock", thread_local=False, mode=0o600)
+        self._lock_file = self.folder / "lock"
+        self._lock = filelock.FileLock(self._lock_file, thread_local=False, mode=0o600)
+
+    def make(self) -> None:
+        """Make the folder, or make it again: a cache may be deleted at any time. Raises StoreError."""
+        make_index_folder(self.root, self._cache_dir)
 
     # ---- who writes
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
         """Be the one that writes. Raises Busy when another process does, StoreError when nothing can be written."""
+        self.make()
+        make_way(self._lock_file, self._writer, self._damage)
         try:
             self._lock.acquire(timeout=0)
         except filelock.Timeout:
@@ -112,6 +121,7 @@ class Home:
 
     def pause(self) -> None:
         """Have nobody index until `resume`. Raises StoreError."""
+        make_way(self._pause)
         try:
             self._pause.touch(mode=0o600)
         except OSError as error:
@@ -119,6 +129,7 @@ class Home:
 
     def resume(self) -> None:
         """Let indexing go on. Raises StoreError."""
+        make_way(self._pause)
         try:
             self._pause.unlink(missing_ok=True)
         except OSError as error:
@@ -143,6 +154,7 @@ class Turn:
     """The right to embed much: one process of a user has it, whatever folder it indexes."""
 
     def __init__(self, cache: Path) -> None:
+        make_way(cache / "turn")
         self._lock = filelock.FileLock(cache / "turn", thread_local=False, mode=0o600)
 
     def take(self) -> bool:

@@ -84,6 +84,7 @@ class Index:
 
     def _open(self) -> None:
         """Open the store; a damaged one is made anew if nobody writes it."""
+        self.home.make()
         try:
             self._connect()
             return

@@ -185,9 +185,9 @@ class ReadingProcess:
         process, self._process = self._process, None
         if process is None:
             return
-        with contextlib.suppress(OSError):
-            process.communicate(timeout=1.0)  # closes its input, which ends it
         with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+            process.communicate(timeout=1.0)  # closes its input, which ends it
+        with contextlib.suppress(OSError):
             process.kill()
         process.wait()
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from lsp_server.engine.cache import cache_home
+from lsp_server.engine.cache import cache_home, make_way
 
 FORMAT = 1
 
@@ -44,6 +44,7 @@ class Remembered:
         text = json.dumps({"format": FORMAT, "facts": kept}, indent=1)
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
+            make_way(self.path)
             handle, name = tempfile.mkstemp(dir=self.path.parent, prefix=self.path.name)
             try:
                 with os.fdopen(handle, "w", encoding="utf-8") as file:

@@ -32,6 +32,7 @@ from lsp_server.engine.vectors import (
     VectorTable,
     build_graph,
     graph_ids,
+    graph_is_lost,
     graph_is_stale,
     quantise,
 )
@@ -365,9 +366,11 @@ class Pass:
     def _build_graph(self, plan: Plan) -> Iterator[Progress]:
         """Bring the graph up to date when too much has changed since; after a few files that is not looked at."""
         newest, checked = self._store.newest_vector(), int(self._store.meta("graph_checked") or 0)
-        if newest - checked < (GRAPH_TAIL // 2 if plan.scope else 1) and (plan.scope or not plan.deleted):
-            return
         path = self._store.path.with_name("graph.hnsw")
+        lost = bool(self._store.meta("graph_made")) and graph_is_lost(path)
+        few = newest - checked < (GRAPH_TAIL // 2 if plan.scope else 1) and (plan.scope or not plan.deleted)
+        if few and not lost:
+            return
         table: VectorTable | None = None
         vectors = list(self._store.vectors_in_use(self._model))
         if len(vectors) >= GRAPH_MINIMUM:
@@ -381,6 +384,8 @@ class Pass:
                 _log.warning("the graph could not be made (%s): searches are exact scans", error)
         if newest != checked:
             self._store.remember("graph_checked", str(newest))
+        if bool(self._store.meta("graph_made")) == graph_is_lost(path):
+            self._store.remember("graph_made", "" if graph_is_lost(path) else "yes")
 
     def _progress(self, phase: str, path: str) -> Progress:
         return Progress(

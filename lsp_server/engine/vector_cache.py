@@ -13,7 +13,8 @@ import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from lsp_server.engine.database import clear_leftovers, is_damage, remove
+from lsp_server.engine.cache import make_way
+from lsp_server.engine.database import clear_leftovers, files_of, is_damage, remove
 
 MOST_BYTES = 512 * 2**20  # 1.1 million vectors of 384 dimensions
 KEPT_SHARE = 0.8  # of MOST_BYTES, when it was exceeded
@@ -126,6 +127,7 @@ class VectorCache:
 
 def _open(path: Path) -> sqlite3.Connection:
     """Open the file, making its tables. Raises sqlite3.Error, OSError."""
+    make_way(*files_of(path))
     clear_leftovers(path)
     if not path.exists():
         path.touch(mode=0o600)
@@ -138,6 +140,8 @@ def _open(path: Path) -> sqlite3.Connection:
             db.execute("BEGIN IMMEDIATE")
             version = int(db.execute("PRAGMA user_version").fetchone()[0])
             if version == 0:
+                if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+                    raise sqlite3.DatabaseError("a foreign database")
                 for statement in _TABLES:
                     db.execute(statement)
                 db.execute(f"PRAGMA user_version = {SCHEMA}")

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from lsp_server.engine.cache import make_way
 from lsp_server.engine.rows import MemoryRows, Rows
 
 if TYPE_CHECKING:
@@ -163,10 +164,15 @@ def load_graph(path: Path, model: str, dim: int, candidates: int) -> Graph | Non
 
 def _load(path: Path, model: str, dim: int, room: int) -> "tuple[hnswlib.Index, Integers] | None":
     """Read a graph with room for so many more nodes."""
+    make_way(path.with_suffix(".json"))
     try:
-        checked = _check(path, model, dim)
+        try:
+            checked = _check(path, model, dim)
+        except FileNotFoundError:  # another process has just put a newer one in its place
+            checked = _check(path, model, dim)
     except (OSError, ValueError, KeyError, TypeError) as error:
         _log.warning("the graph %s is damaged (%s) and is made anew", path, error)
+        _give_up(path)
         return None
     if checked is None:
         return None
@@ -180,8 +186,20 @@ def _load(path: Path, model: str, dim: int, room: int) -> "tuple[hnswlib.Index, 
         index.load_index(str(data), max_elements=len(ids) + room)
     except RuntimeError as error:
         _log.warning("the graph %s cannot be read (%s) and is made anew", path, error)
+        _give_up(path)
         return None
     return index, ids
+
+
+def _give_up(path: Path) -> None:
+    """Have a damaged graph made anew by whoever writes next: see `graph_is_lost`."""
+    with contextlib.suppress(OSError):
+        path.with_suffix(".json").unlink(missing_ok=True)
+
+
+def graph_is_lost(path: Path) -> bool:
+    """Return whether there is no graph at `path`, or none that could be read."""
+    return not path.with_suffix(".json").is_file()
 
 
 def _check(path: Path, model: str, dim: int) -> tuple[Path, Integers] | None:
@@ -197,10 +215,10 @@ def _check(path: Path, model: str, dim: int) -> tuple[Path, Integers] | None:
             return None
         ids = np.frombuffer(bytes.fromhex(header["ids"]), np.int64)
         data = path.with_name(str(header["file"]))
-        if data.parent != path.parent or _digest(data) != header["digest"]:
-            raise ValueError("its digest is not the one written down")
     except FileNotFoundError:
         return None
+    if data.parent != path.parent or _digest(data) != header["digest"]:
+        raise ValueError("its digest is not the one written down")
     return data, ids
 
 
@@ -297,6 +315,7 @@ def _digest(path: Path) -> str:
 
 
 def _replace(path: Path, text: str) -> None:
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    make_way(path)
+    temporary = path.with_name(f"{path.stem}-{os.urandom(6).hex()}.tmp")  # swept with old graphs, should we die here
     temporary.write_text(text, "utf-8")
     temporary.replace(path)

@@ -139,7 +139,7 @@ class Folder:
             "lastUpdate": known.last_update,
             "skipped": [{"path": path, "reason": reason} for path, reason in known.skipped],
             "skippedTotal": known.skipped_total,
-            "writer": self._writer,
+            "writer": self._writer if state == "reading" else "",
         }
         if message:
             status["message"] = message

@@ -122,7 +122,7 @@ class FolderStatus(IndexStatus):
     lastUpdate: float  # seconds since 1970, 0 for never
     skipped: list[Skipped]
     skippedTotal: int
-    writer: str  # program and process that write the index now, "" for none
+    writer: str  # program and process that write this index while the state is "reading"
 
 
 class ModelAdvice(TypedDict):

@@ -110,7 +110,7 @@ export interface FolderStatus extends IndexStatus {
   lastUpdate: number;
   skipped: Skipped[];
   skippedTotal: number;
-  /** Program and process that write the index now, "" for none. */
+  /** Program and process that write this index while it is in state `reading`. */
   writer: string;
 }
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import write_workspace
+from support import write_workspace
 
 from lsp_server import courtesy, indexer
 from lsp_server.courtesy import Courtesy, measure

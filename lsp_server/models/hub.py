@@ -22,6 +22,9 @@ from lsp_server.models.catalogue import Entry, File, Variant
 if TYPE_CHECKING:
     from huggingface_hub.errors import HfHubHTTPError
 
+# Read when the library is imported: it would tell the hub of the machine, and ask it which agents there are.
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+
 TIMEOUT = 15.0  # seconds without a byte
 _BUSY = frozenset((408, 429, 500, 502, 503, 504))
 

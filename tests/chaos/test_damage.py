@@ -12,7 +12,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from conftest import BagEncoder, drain, write_workspace
+from support import BagEncoder, drain, write_workspace
 
 from lsp_server.engine import corpus, update, vectors
 from lsp_server.engine.agreement import open_encoder
@@ -77,8 +77,8 @@ def whole(tmp_path_factory):
     place = tmp_path_factory.mktemp("whole")
     root = write_workspace(place / "root", CODE)
     code = (
-        "import os, sys; sys.path.insert(0, sys.argv[3]); from conftest import *; import signal\n"
-        "from lsp_server.engine import corpus, update, vectors\n"
+        "import os, sys; sys.path.insert(0, sys.argv[3]); from support import *; import signal\n"
+        "from lsp_server.engine import corpus, update, vectors; from lsp_server.engine.index import Options\n"
         "for module in (corpus, update, vectors): module.GRAPH_MINIMUM = 5\n"
         "vectors.GRAPH_TAIL = 2\n"
         "index = Index(Path(sys.argv[1]), Options(cache_dir=sys.argv[2], threads=1), BagEncoder())\n"

@@ -11,8 +11,8 @@ from itertools import pairwise
 from pathlib import Path
 
 import psutil
-from conftest import BagEncoder, drain, write_workspace
 from lsp.editor import editor, write_files
+from support import BagEncoder, drain, write_workspace
 
 from lsp_server.engine.index import Index, Options
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from conftest import BagEncoder
+from support import BagEncoder
 
 from lsp_server.engine.errors import Busy
 from lsp_server.engine.index import Index, Options

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import BagEncoder, drain, write_workspace
+from support import BagEncoder, drain, write_workspace
 
 from lsp_server.engine import reading, update
 from lsp_server.engine.index import Index, Options

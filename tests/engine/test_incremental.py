@@ -6,9 +6,9 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from conftest import BagEncoder, drain
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support import BagEncoder, drain
 
 from lsp_server.engine.index import Index, Options
 from lsp_server.engine.query import Query

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import BagEncoder, MakeIndex, drain, write_workspace
+from support import BagEncoder, MakeIndex, drain, write_workspace
 
 from lsp_server.engine import corpus, update, vectors
 from lsp_server.engine.errors import Busy, EngineError, StoreError

@@ -4,9 +4,9 @@ import contextlib
 
 import numpy as np
 import pytest
-from conftest import BagEncoder, drain, write_workspace
 from hypothesis import given
 from hypothesis import strategies as st
+from support import BagEncoder, drain, write_workspace
 from test_fresh import CODE
 
 from lsp_server.engine import update

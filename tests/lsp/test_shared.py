@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import subprocess
 import time
 
 import psutil
@@ -18,6 +19,11 @@ MANY = "".join(
     for i in range(15)
 )
 NEW = 'def brew_coffee(beans):\n    """Make a hot drink from roasted beans."""\n    return grind(beans)\n'
+
+
+def git(root, *words):
+    who = ("-c", "user.name=a", "-c", "user.email=a@example.org")
+    subprocess.run(["git", "-C", str(root), *who, *words], check=True, capture_output=True, timeout=30)
 
 
 async def until(ask, seconds=SECONDS):
@@ -93,8 +99,6 @@ async def test_a_pause_holds_for_all_and_survives_restarts(project, tmp_path):
 
 async def test_a_branch_that_is_checked_out_behind_the_editors_back_is_noticed(client, project):
     """Nobody tells the server anything; git's own files do."""
-    from engine.test_fresh import git
-
     git(project, "init", "-b", "main")
     git(project, "add", ".")
     git(project, "commit", "-m", "one")

@@ -38,6 +38,10 @@ MAX_HEADER = 2**20
 READ_BYTES = 2**16
 FLUSH_SECONDS = 2.0  # how long the last answers may take to leave when we end
 
+# At the end of a line, whatever stands before it: behind a body longer than it was said to be the next header begins
+# in the middle of a line, and nothing would ever be understood again.
+_LENGTH = re.compile(rb"content-length[ \t]*:[ \t]*(\d{1,20})\s*$", re.IGNORECASE)
+
 # pygls keeps documents and folders of its own for these; ours are in documents.py and workspace.py.
 _OURS = (
     types.TEXT_DOCUMENT_DID_OPEN,
@@ -57,6 +61,7 @@ class Protocol(LanguageServerProtocol):
     """Receives messages, sends answers. `experimental` is added to the capabilities that pygls works out."""
 
     experimental: dict[str, Any] = {}  # noqa: RUF012 - replaced, never changed
+    _leaving = False  # `shutdown` was received; pygls notes it only when that has been done
 
     def __init__(self, server: LanguageServer, converter: Converter) -> None:
         super().__init__(server, converter)
@@ -69,7 +74,7 @@ class Protocol(LanguageServerProtocol):
     @property
     def exit_code(self) -> int:
         """0 when the client asked to shut down before it left, as the specification says."""
-        return 0 if self._shutdown else 1
+        return 0 if self._leaving else 1
 
     def receive(self, body: bytes) -> None:
         """Handle the body of one message. Never raises."""
@@ -104,6 +109,7 @@ class Protocol(LanguageServerProtocol):
             self._refuse(message["id"], _explained(error))
             return
         self._initialized = self._initialized or method == types.INITIALIZE
+        self._leaving = method == types.SHUTDOWN
         self.handle_message(typed)
 
     def _receive_notification(self, method: str, message: dict[str, Any]) -> None:
@@ -113,6 +119,8 @@ class Protocol(LanguageServerProtocol):
             self.handle_message(self._typed(method, message, JsonRPCNotification))
         except JsonRpcException as error:
             _log.warning("a malformed notification %s is passed over: %s", method, _explained(error))
+        except Exception:  # noqa: BLE001 - pygls looks up what it is told to cancel, even what cannot be a key
+            _log.exception("a notification %s is passed over", method)
 
     def _receive_response(self, message: dict[str, Any]) -> None:
         try:
@@ -144,7 +152,7 @@ class Protocol(LanguageServerProtocol):
                 _log.info("what the client says of %s is passed over", ", ".join(map(_wire_name, paths)))
 
     def _out_of_turn(self, method: str) -> JsonRpcException | None:
-        if self._shutdown:
+        if self._leaving:
             return JsonRpcInvalidRequest("The server is shutting down.")
         if self._initialized and method == types.INITIALIZE:
             return JsonRpcInvalidRequest("The server is initialized already.")
@@ -200,6 +208,16 @@ class Protocol(LanguageServerProtocol):
             result.capabilities.workspace_symbol_provider.resolve_provider = None
         return result
 
+    @lsp_method(types.SHUTDOWN)
+    def lsp_shutdown(self, *args: object) -> Generator[Any, Any, None]:
+        """Have everything let go of, and cancel what is still being answered: a copy, for each takes itself out."""
+        yield self.fm.features[types.SHUTDOWN], args, None
+        own = self._request_futures.get(self.msg_id) if self.msg_id is not None else None
+        for future in [*self._request_futures.values()]:
+            if future is not own:
+                future.cancel()
+        self._shutdown = True
+
     @lsp_method(types.EXIT)
     def lsp_exit(self, *args: object) -> None:  # type: ignore[override]  # a plain function is as good to pygls
         """End after this message, in order; pygls would leave by an exception."""
@@ -251,9 +269,8 @@ async def read_body(reader: asyncio.StreamReader) -> bytes | None:
             continue
         if not line:
             return None
-        name, _, value = line.partition(b":")
-        if name.strip().lower() == b"content-length" and value.strip().isdigit():
-            length = int(value[:20])
+        if (header := _LENGTH.search(line)) is not None:
+            length = int(header[1])
         elif not line.strip() and length >= 0:
             break
     if length > MAX_BODY:

@@ -1,12 +1,17 @@
 """Disk: reads plain files and nothing else, and makes text of their bytes.
 
 A name in somebody's folder may be a link out of it, a pipe that blocks for ever or a device that acts when it is
-opened. Here the kind is looked at first, the file is opened without following a link, and looked at again.
+opened. Here the kind is looked at first, the file is opened without following a link, and looked at again. Below a root
+every folder on the way is opened in the same manner, each from the one above it: what is put in the place of a folder
+meanwhile leads nowhere.
 """
 
+import errno
 import os
 import stat
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE, BOM_UTF32_BE, BOM_UTF32_LE
+from collections.abc import Sequence
+from pathlib import Path
 
 # Not on every system: without O_NOFOLLOW (Windows) the look before has to do; O_BINARY exists there alone.
 _FLAGS = (
@@ -16,6 +21,11 @@ _FLAGS = (
     | int(getattr(os, "O_NOCTTY", 0))
     | int(getattr(os, "O_BINARY", 0))
 )
+
+# Whether a folder can be opened and gone on from; on Windows it cannot.
+_HAS_WAYS = os.open in os.supports_dir_fd and hasattr(os, "O_NOFOLLOW") and hasattr(os, "O_DIRECTORY")
+_LINK_ERRORS = (errno.ELOOP, errno.ENOTDIR)  # which of them, systems do not agree on
+_BEHIND_A_LINK = "behind a link (links are not followed)"
 
 # Where git, too, looks for a zero byte (buffer_is_binary in its xdiff-interface.c, 8000 there).
 _BINARY_LOOK = 8192
@@ -42,11 +52,39 @@ class NotText(ValueError):
 
 def read_plain(path: str, most: int) -> tuple[bytes, os.stat_result]:
     """Read at most `most` bytes of a plain file; gives its status as of before the reading. Raises OSError."""
+    return _read(path, most, None)
+
+
+def read_below(root: str, steps: Sequence[str], most: int) -> tuple[bytes, os.stat_result]:
+    """Read a file that is `steps` below a resolved root, as `read_plain` does; no link on the way is followed."""
+    if not _HAS_WAYS:
+        folder = Path(os.path.realpath(Path(root, *steps[:-1])))
+        if not folder.is_relative_to(root):
+            raise NotPlain(_BEHIND_A_LINK)
+        return read_plain(str(folder / steps[-1]), most)
+    folder_flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+    here = os.open(root, folder_flags)
     try:
-        _refuse_odd(os.lstat(path))
+        for step in steps[:-1]:
+            above = here
+            try:
+                here = os.open(step, folder_flags, dir_fd=above)
+            except OSError as error:
+                if error.errno in _LINK_ERRORS and stat.S_ISLNK(os.lstat(step, dir_fd=above).st_mode):
+                    raise NotPlain(_BEHIND_A_LINK) from None
+                raise
+            os.close(above)
+        return _read(steps[-1], most, here)
+    finally:
+        os.close(here)
+
+
+def _read(path: str, most: int, folder: int | None) -> tuple[bytes, os.stat_result]:
+    try:
+        _refuse_odd(os.lstat(path, dir_fd=folder))
     except ValueError:  # a zero, or what the system's encoding cannot say
         raise NotPlain("a name that no file can have") from None
-    handle = os.open(path, _FLAGS)
+    handle = os.open(path, _FLAGS, dir_fd=folder)
     try:
         status = os.fstat(handle)
         _refuse_odd(status)

@@ -19,7 +19,7 @@ from operator import attrgetter
 from pathlib import Path
 
 from lsp_server.engine import ignore, skips
-from lsp_server.engine.disk import NotPlain, NotText, decode, is_junction, read_plain
+from lsp_server.engine.disk import NotPlain, NotText, decode, is_junction, read_below
 from lsp_server.engine.errors import EngineError
 from lsp_server.engine.languages import language_of
 from lsp_server.engine.tree import Folder, Refusal, left_out, names_at, open_folder, step_into, too_large
@@ -337,12 +337,8 @@ def _is_wanted(root: Path, steps: list[str], rules: Rules) -> bool:
 
 def _bytes(root: Path, steps: list[str], rules: Rules) -> tuple[bytes, os.stat_result]:
     """Read at most as many bytes as the rules allow, of a plain file that really is inside the root."""
-    top = os.path.realpath(root)
     try:
-        folder = Path(os.path.realpath(Path(top, *steps[:-1])))
-        if not folder.is_relative_to(top):
-            raise Unreadable("a link that leads out of the folder")
-        data, status = read_plain(str(folder / steps[-1]), rules.max_file_bytes + 1)
+        data, status = read_below(os.path.realpath(root), steps, rules.max_file_bytes + 1)
     except FileNotFoundError:
         raise Unreachable(_GONE) from None
     except NotPlain as error:

@@ -354,9 +354,9 @@ class Index:
             files = self._ask(lambda store: store.files_below("" if path == "." else path))
             many = f"{files} file{'s' if files > 1 else ''}"
             return f"{path} is indexed with {many}." if files else f"Nothing in {path} is indexed."
-        known = self._ask(lambda store: store.file_note(path))
         if reason:
             return f"{path} is left out: {reason}."
+        known = self._ask(lambda store: store.file_note(path))
         if known is None:
             return f"{path} is not indexed yet. Run: meaning-ls index"
         count, note, reason = known

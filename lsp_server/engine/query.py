@@ -110,7 +110,7 @@ def parse(query: Query) -> Question:
             return match.group(0)
         return " "
 
-    text = _TOKEN.sub(take, query.text)
+    text = _TOKEN.sub(take, query.text).encode("utf-8", "replace").decode()  # as texts are stored: no halves of pairs
     phrases = tuple(dict.fromkeys(filter(None, map(str.strip, _QUOTED.findall(text)))))[:MOST_PHRASES]
     words = " ".join(text.replace('"', " ").split()[:NO_LIMIT_WORDS])
     return Question(

@@ -10,7 +10,7 @@ RUN := $(VENV)/bin/python
 CLIENT := vscode-client/node_modules/.package-lock.json
 SOURCES := lsp_server tests benchmarks .ci docs models vscode-client/scripts
 
-.PHONY: demo test test-models chaos check format bench bench-quality bench-speed bench-models wheel picture man \
+.PHONY: demo test fuzz test-models chaos check format bench bench-quality bench-speed bench-models wheel picture man \
 	screens clean neovim test-editors test-vscode vsix
 
 demo: $(VENV)/installed
@@ -18,6 +18,11 @@ demo: $(VENV)/installed
 
 test: $(VENV)/installed-test neovim
 	@$(RUN) -m pytest $(TESTS)
+
+# 100,000 ugly inputs through the process that reads files, and the tests of the wire fifty times as long: an hour.
+fuzz: $(VENV)/installed-test
+	PYTHONPATH=tests $(RUN) -m fuzz $(ARGS)
+	MEANING_FUZZ=50 $(RUN) -m pytest tests/lsp/test_wire_fuzz.py
 
 # Tiny models of all architectures, made by torch and compared with it; that is a gigabyte of packages, so not in `test`.
 test-models: $(VENV)/installed-test-models

@@ -15,10 +15,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import BagEncoder, MakeIndex, drain, write_workspace
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from lsp.editor import editor
+from support import BagEncoder, MakeIndex, drain, write_workspace
 
 from lsp_server.engine import files
 from lsp_server.engine.errors import EngineError

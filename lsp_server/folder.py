@@ -32,12 +32,10 @@ from lsp_server.engine.update import Progress
 from lsp_server.protocol import FolderStatus, State
 from lsp_server.pulse import PULSE_SECONDS, looking
 from lsp_server.settings import Settings
+from lsp_server.unsaved import Unsaved
 
 DEBOUNCE_SECONDS = 0.05  # "save all" and a formatter's second save come as one
 STORM_SECONDS = 1.0  # between batches that follow each other closely, so that a look at the whole gets its turn
-LAY_SECONDS, LAY_DELAY = 0.3, 0.15  # between looks at unsaved texts, and after the last keystroke
-EMBED_SECONDS = 0.2  # of embedding unsaved texts at a time: other work of the folder waits no longer
-READING_SECONDS = 120.0  # without edits; then the process that reads unsaved texts is ended
 CATCH_UP_SECONDS = 0.25  # between catch-ups while commits keep coming
 SCAN_SECONDS = 30.0  # at least, between looks at all time stamps while somebody works in the folder,
 SCAN_SHARE = 50  # and so many times as long as the last look took: looking costs 2 % of one core at most
@@ -91,10 +89,7 @@ class Folder:
         self._untidy = False  # a look at everything has left memory to give back
         self._sending = Batched(self._send, 0.0, DEBOUNCE_SECONDS)
         self._catching_up = Batched(self._catch_up, CATCH_UP_SECONDS)
-        self._edited: dict[str, Document | None] = {}  # to be looked at; None: closed
-        self._open: dict[str, Document] = {}  # whose texts may differ from what is stored
-        self._laid = time.monotonic()
-        self._laying = Batched(self._lay, LAY_SECONDS, LAY_DELAY)
+        self._unsaved = Unsaved(self._apart)
         self._is_following = False
         self._pulse: asyncio.Task[None] | None = None
 
@@ -185,7 +180,7 @@ class Folder:
         else:
             self._sending.hurry()
         self._pulse = asyncio.create_task(self._keep_looking(index))
-        self._laying.ask()
+        self._unsaved.begin(index)
         self._load_model()
         self._tell(self)
 
@@ -202,8 +197,7 @@ class Folder:
 
     def edited(self, path: str, document: Document | None) -> None:
         """Have an open document searched instead of its file, None when it was closed."""
-        self._edited[path] = document
-        self._laying.ask()
+        self._unsaved.edited(path, document)
         if self.index is not None:
             self._look_after(SCAN_SECONDS, SCAN_SHARE)
 
@@ -258,7 +252,7 @@ class Folder:
             self._pulse.cancel()
         await self._sending.close()
         await self._catching_up.close()
-        await self._laying.close()
+        await self._unsaved.close()
         if self._indexer is not None:
             await self._indexer.close()
         if self.index is not None:
@@ -362,30 +356,8 @@ class Folder:
             if now.git != git and self._look_after(GIT_SECONDS, GIT_SHARE):
                 git = now.git
             self._look_after(IDLE_SCAN_SECONDS, SCAN_SHARE)
-            if time.monotonic() - self._laid > READING_SECONDS:
-                await self._apart(index.stop_reading)
-                self._laid = float("inf")
+            await self._unsaved.rest()
             was = now
-
-    async def _lay(self) -> None:
-        """Have the texts of edited documents searched: by words and names first, then by meaning."""
-        index = self.index
-        if index is None:
-            return
-        edited, self._edited = self._edited, {}
-        try:
-            for path, document in edited.items():
-                if document is None:
-                    self._open.pop(path, None)
-                    await self._apart(partial(index.lift, path))
-                else:
-                    self._open[path] = document
-                    await self._apart(partial(index.lay_over, path, document.text))
-            while not self._edited and await self._apart(partial(index.embed_laid, EMBED_SECONDS)):
-                pass
-        except EngineError as error:
-            _log.warning("unsaved texts cannot be searched: %s", error)
-        self._laid = time.monotonic()
 
     async def _catch_up(self) -> None:
         """Read what was committed; what is reported meanwhile is left to the next time."""
@@ -393,9 +365,8 @@ class Folder:
             return
         news = self._news
         try:
-            if await self._apart(self.index.catch_up) and self._open:
-                self._edited = {**self._open, **self._edited}  # what was saved need not be laid over any more
-                self._laying.ask()
+            if await self._apart(self.index.catch_up):
+                self._unsaved.look_again()
             idle = not (self._trouble or self._is_following or self._agenda.running or self._agenda.is_waiting)
             if idle and self.index.status().last_update == 0 and self._hold == Hold.NO:
                 self._agenda.add_all()  # it was damaged, and is empty now

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 import time
@@ -22,6 +23,7 @@ import psutil
 from lsp.editor import SECONDS, Editor
 
 from lsp_server.engine import corpus
+from lsp_server.engine.cache import index_folder
 
 from .project import Project
 from .state import Remembering, State, alike, build, embedded, graph_is_whole, read
@@ -40,7 +42,8 @@ COMPACT = {
 }
 # What a process may have embedded and not yet stored: two batches of MANY, the queue of events (64), a text a thread.
 IN_FLIGHT = 2 * 24 + 64 + 8
-WORK = ("first", "save", "branch", "compact")
+WORK = ("first", "save", "branch", "compact", "anew")  # anew: the index was deleted, the vector cache was not
+STEPS = {"cli": 2_400, "indexer": 2_400, "reader": 300}  # in a first run over 18 files
 PATIENCE = 120.0  # seconds, for one run of the program on a slow machine
 VICTIMS = ("cli at a step", "cli", "cli's reader", "server", "indexer", "indexer at a step", "server's reader", "both")
 
@@ -59,9 +62,10 @@ class Chaos:
         self._random = random.Random(seed)
         self._encoder = Remembering()
         self._undisturbed: dict[str, State] = {}
-        self._calls = {"cli": 9_000, "indexer": 9_000}  # steps of storing in one run, as it was last seen
+        self._calls = {work: dict(STEPS) for work in WORK}  # steps in one run, as it was last seen
         self._lasts = {"cli": 1.5, "server": 3.0}  # seconds that one run takes
         self._number = 0
+        self._work = WORK[0]
         self.project = Project(folder / "project", seed, files)
         self.orders = folder / "orders"
         self.orders.mkdir()
@@ -77,14 +81,12 @@ class Chaos:
     def round(self, work: str, victims: list[str]) -> None:
         """Do one kind of work, kill one process after the other amid it, recover and compare."""
         self.rounds[work] += 1
-        if work == "first":
-            self._start_afresh()
-        elif work in ("branch", "compact"):
-            self.project.switch()
-        elif work == "save":
-            self.project.save()
+        self._work = work
         self._write_orders(SMALL | (COMPACT if work == "compact" else {}))
+        hit = False
         for victim in victims:
+            if not hit:  # what came to its end leaves nothing to be broken off
+                self._give_work()
             before = self._before()
             hit = asyncio.run(self._on_server(victim)) if _needs_server(victim) else self._on_cli(victim)
             (self.kills if hit else self.missed)[victim] += 1
@@ -95,6 +97,16 @@ class Chaos:
         self.seconds.append(time.monotonic() - began)
         self._check_embedded(before, work, hit=False)
         self.compare()
+
+    def _give_work(self) -> None:
+        if self._work == "first":
+            self._start_afresh()
+        elif self._work == "save":
+            self.project.save()
+        elif self._work == "anew":
+            shutil.rmtree(index_folder(self.project.root.resolve(), str(self.cache)), ignore_errors=True)
+        else:
+            self.project.switch()
 
     def _write_orders(self, numbers: dict[str, object]) -> None:
         (self.orders / "numbers.json").write_text(json.dumps(numbers))
@@ -160,27 +172,24 @@ class Chaos:
 
     def _on_cli(self, victim: str) -> bool:
         """Run `index` and kill; True if that met anything alive."""
-        if victim == "cli at a step":
-            self._order_strike("cli")
+        struck = {"cli at a step": "cli", "cli's reader": "reader"}.get(victim, "")
+        if struck:
+            self._order_strike(struck)
         process = self.start_cli()
         family: dict[int, psutil.Process] = {}
         try:
-            if victim == "cli at a step":
+            if struck:
                 self._follow(process, family, lambda: False, PATIENCE)
-                self._learn_calls("cli")
-                return process.returncode == -9
+                hit = self._strike_fell(struck)
+                wanted = -9 if hit and struck == "cli" else 0  # a pass goes on with another reader
+                assert process.returncode == wanted
+                return hit
             # Half a second of its life is Python's: no more than a part of the kills falls there.
             moment = time.monotonic() + self._random.uniform(0.1, 1.1) * self._lasts["cli"]
             self._follow(process, family, lambda: time.monotonic() > moment, PATIENCE)
             if process.returncode is not None:
                 return False
-            if victim == "cli":
-                process.kill()
-            else:
-                if not self._kill_reader(psutil.Process(process.pid)):
-                    process.kill()
-                    return False
-                process.wait(PATIENCE)
+            process.kill()
             return True
         finally:
             if process.poll() is None:
@@ -217,14 +226,14 @@ class Chaos:
         return False
 
     def _order_strike(self, program: str) -> None:
-        last = self._random.randint(1, self._calls[program])
+        last = self._random.randint(1, self._calls[self._work][program])
         (self.orders / f"strike-{program}").write_text(str(last))
 
     def _learn_calls(self, program: str) -> None:
         with contextlib.suppress(OSError):
             (self.orders / f"strike-{program}").unlink()
         with contextlib.suppress(OSError, ValueError):  # it came to its end: so many steps there are
-            self._calls[program] = max(2_000, int((self.orders / f"calls-{program}").read_text()))
+            self._calls[self._work][program] = max(100, int((self.orders / f"calls-{program}").read_text()))
             (self.orders / f"calls-{program}").unlink()
 
     # ---- the server

@@ -19,7 +19,8 @@ from pathlib import Path
 
 PROGRAMS = {"reading.serve": "reader", "lsp_server.indexer": "indexer", "index": "cli"}  # by a word of the command
 STORING = ("commits", "store", "database", "vector_cache", "vectors", "home", "update")
-ENCODER, LAST = "lsp_server.engine.encoder", "lsp_server.engine.update"
+READING = ("reading", "files", "symbols", "text")  # what counts in the reader, which stores nothing
+ENCODER, LAST = "lsp_server.engine.encoder", ("lsp_server.engine.update", "lsp_server.engine.reading")
 
 
 class Lowering(MetaPathFinder):
@@ -30,7 +31,7 @@ class Lowering(MetaPathFinder):
         self.numbers = json.loads((folder / "numbers.json").read_text("utf-8"))
 
     def find_spec(self, name, path, target=None):
-        if name not in self.numbers and name not in (ENCODER, LAST):
+        if name not in self.numbers and name not in (ENCODER, *LAST):
             return None
         spec = PathFinder.find_spec(name, path, target)
         if spec is not None:
@@ -48,8 +49,8 @@ class Lowering(MetaPathFinder):
             setattr(owner, last, tuple(value) if isinstance(value, list) else value)
         if name == ENCODER:
             self.count_embeddings(module)
-        if name == LAST:
-            self.strike(Path(module.__file__).parent)
+        if name in LAST:
+            self.strike(Path(module.__file__).parent, name)
 
     def count_embeddings(self, module):
         from lsp_server.engine.text import text_hash
@@ -64,15 +65,17 @@ class Lowering(MetaPathFinder):
 
         module.OnnxEncoder.encode = counted
 
-    def strike(self, engine):
+    def strike(self, engine, name):
         program = next((name for word, name in PROGRAMS.items() if word in " ".join(sys.orig_argv)), "server")
+        if (program == "reader") != name.endswith("reading"):
+            return
         order = self.folder / f"strike-{program}"
         try:
             last = int(order.read_text())
             order.unlink()
         except OSError:
             return
-        storing = {str(engine / f"{name}.py") for name in STORING}
+        storing = {str(engine / f"{name}.py") for name in (READING if program == "reader" else STORING)}
         done = 0
 
         def count(frame, event, argument):

@@ -24,6 +24,7 @@ from lsp_server.engine.encoder import Encoder, OnnxEncoder, bundled_model
 from lsp_server.engine.index import Index, Options
 
 RELEASES = ("flask==2.2.5", "flask==3.0.3")
+OPENINGS = 5
 LAGS = 8
 IDLE_SECONDS = 60.0
 BUSY_SECONDS = 20.0
@@ -50,11 +51,28 @@ class Counting:
 def measure(large: Path) -> list[Row]:
     """All rows but those of the saves, which take half an hour."""
     with tempfile.TemporaryDirectory(prefix="meaning-life-") as folder:
-        rows = _branches(Path(folder))
+        rows = _first_answers(large, Path(folder))
+        rows += _branches(Path(folder))
         rows += _following(Path(folder))
         rows += _idle(Path(folder))
         rows += _courtesy(large, Path(folder))
     return rows
+
+
+# ---- a new project
+
+
+def _first_answers(large: Path, folder: Path) -> list[Row]:
+    """From the start of a server on a project that was never indexed to its first rows, found by words and names."""
+    times = []
+    for number in range(OPENINGS):
+        with _client(large, folder / f"new-{number}") as client:
+            opened = time.perf_counter()
+            while not client.find("return")[1]:
+                time.sleep(0.01)
+            times.append(time.perf_counter() - opened)
+    detail = f"after `initialize`: {' '.join(f'{took:.2f}' for took in times)} s"
+    return [at_most("a new project, opened to first rows, median", median(times), (1.0, "s"), detail)]
 
 
 # ---- branches

@@ -195,7 +195,7 @@ class ReadingProcess:
         """Return the child's answer, None if it died or was too slow and had to be ended."""
         if self._stopping:
             return None
-        process = self._start()
+        process = self.start()
         assert process.stdin is not None
         assert process.stdout is not None
         watchdog = threading.Timer(FILE_SECONDS * len(wanted), process.kill)
@@ -212,7 +212,8 @@ class ReadingProcess:
         finally:
             watchdog.cancel()
 
-    def _start(self) -> "subprocess.Popen[bytes]":
+    def start(self) -> "subprocess.Popen[bytes]":
+        """Start the child unless it runs; what it is asked waits until it is ready."""
         if self._process is None or self._process.poll() is not None:
             self.close()
             # -P: the folder that the user works in must never provide a module. Ours is looked for last.

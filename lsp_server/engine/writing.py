@@ -83,6 +83,8 @@ class Writing:
             store = opened.enter_context(contextlib.closing(StoreWriter(self._home.store)))  # a damaged one raises
             cache = opened.enter_context(contextlib.closing(VectorCache(self._home.cache / "vectors.db")))
             yield Progress("scan", generation=store.generation())
+            if not store.meta("complete"):  # there will be something to read: its process starts while files are found
+                self.reader().start()
             plan = make_plan(store)
             run = Pass(
                 store,

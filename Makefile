@@ -19,7 +19,8 @@ demo: $(VENV)/installed
 test: $(VENV)/installed-test neovim
 	@$(RUN) -m pytest $(TESTS)
 
-# 100,000 ugly inputs through the process that reads files, and the tests of the wire fifty times as long: an hour.
+# 100,000 ugly inputs through the process that reads files, and the tests of the wire fifty times as long: half an hour
+# of computing.
 fuzz: $(VENV)/installed-test
 	PYTHONPATH=tests $(RUN) -m fuzz $(ARGS)
 	MEANING_FUZZ=50 $(RUN) -m pytest tests/lsp/test_wire_fuzz.py

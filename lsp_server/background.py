@@ -78,9 +78,15 @@ class IndexerProcess:
         self._hear = hear
         self._number = 0
         self._jobs: dict[int, Mapping[str, Any]] = {}
+        self._cancelled: set[int] = set()
         self._process: asyncio.subprocess.Process | None = None
         self._life: asyncio.Task[None] | None = None
         self._deaths: list[float] = []
+
+    @property
+    def pid(self) -> int:
+        """The process's, 0 while there is none."""
+        return self._process.pid if self._process is not None else 0
 
     def submit(self, job: Mapping[str, Any]) -> int:
         """Have a job done, whatever happens to the process meanwhile. Returns its number."""
@@ -93,9 +99,12 @@ class IndexerProcess:
         return self._number
 
     def cancel(self, number: int) -> None:
-        """Have a job stopped; its end is reported as of any other."""
+        """Have a job stopped; its end is reported as of any other, whether a process has it or not."""
+        self._cancelled.add(number)
         if self._process is not None:
             self._write({"cancel": number})
+        elif number in self._jobs:
+            self._take({"job": number, "end": "cancelled", "message": ""})
 
     def hurry(self, number: int) -> None:
         """Have a job done although power is to be saved."""
@@ -155,12 +164,21 @@ class IndexerProcess:
         )
         self._process = process
         self._write(self._opening)
-        for number, job in self._jobs.items():
-            self._write({"job": number, **job})
+        for number, job in tuple(self._jobs.items()):
+            if number in self._cancelled:  # the one before died before it heard of that
+                self._take({"job": number, "end": "cancelled", "message": ""})
+            else:
+                self._write({"job": number, **job})
         assert process.stdout is not None
-        while line := await process.stdout.readline():
-            self._take(json.loads(line))
-        code = await process.wait()
+        try:
+            while line := await process.stdout.readline():
+                self._take(json.loads(line))
+            code = await process.wait()
+        except Exception:  # what it said made no sense
+            self._process = None
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            raise
         self._process = None
         return code
 
@@ -169,6 +187,7 @@ class IndexerProcess:
             self._jobs.clear()
         elif "end" in report:
             self._jobs.pop(report["job"], None)
+            self._cancelled.discard(report["job"])
         self._hear(report)
 
     def _write(self, command: Mapping[str, Any]) -> None:

@@ -30,7 +30,7 @@ from lsp_server.engine.index import Index, Options
 from lsp_server.engine.memory import give_back
 from lsp_server.engine.update import Progress
 from lsp_server.protocol import FolderStatus, State
-from lsp_server.pulse import PULSE_SECONDS, looking
+from lsp_server.pulse import PULSE_SECONDS, Look, looking
 from lsp_server.settings import Settings
 from lsp_server.unsaved import Unsaved
 
@@ -40,6 +40,8 @@ CATCH_UP_SECONDS = 0.25  # between catch-ups while commits keep coming
 SCAN_SECONDS = 30.0  # at least, between looks at all time stamps while somebody works in the folder,
 SCAN_SHARE = 50  # and so many times as long as the last look took: looking costs 2 % of one core at most
 GIT_SECONDS, GIT_SHARE = 1.0, 5  # the same when git's own files changed
+RETRY_SECONDS = 5.0  # between tries to write while another process says that it does
+FAILED_SECONDS = 30.0  # between tries after something failed
 FEW_FILES = 20  # that are read once more since they were young when they were read: nobody is told of that
 IDLE_SCAN_SECONDS = 900.0  # the same while nobody does; longer than the indexing process waits for work
 
@@ -78,6 +80,7 @@ class Folder:
         self._agenda = Agenda()
         self._hold = Hold.NO
         self._trouble = ""  # why it does not work
+        self._blindness = ""  # why it cannot be read
         self._checking = False  # what is under way only makes sure that nothing was missed
         self._waiting_for = ""  # key of _WAITING
         self._writer = ""  # who writes while we follow
@@ -98,7 +101,7 @@ class Folder:
     @property
     def state(self) -> State:
         """What the folder is doing."""
-        if self._trouble:
+        if self._trouble or self._blindness:
             return "failed"
         if self.index is None:
             return "starting"
@@ -117,7 +120,7 @@ class Folder:
         state = self.state
         following = _FOLLOWING.format(f" ({self._writer})" if self._writer else "") if state == "reading" else ""
         waiting = _WAITING.get(self._waiting_for, "")
-        message = self._trouble or following or self._hold.value or waiting or known.message
+        message = self._trouble or self._blindness or following or self._hold.value or waiting or known.message
         done, total = known.files_done, known.files_total
         if state == "indexing" and self.progress is not None and self.progress.files_total:
             done, total = self.progress.files_done, self.progress.files_total
@@ -175,6 +178,8 @@ class Folder:
         if self._settings.index == "off":
             self._hold = Hold.OFF
             self._agenda.clear()
+        elif self._hold == Hold.PAUSED:  # while it was being opened
+            self._mark(Home.pause)
         elif index.home.is_paused:
             self._hold = Hold.PAUSED
         else:
@@ -269,7 +274,7 @@ class Folder:
         if self._hold != Hold.OFF:
             self._hold = hold
         if self._indexer is not None:
-            for number in self._agenda.running:
+            for number in tuple(self._agenda.running):
                 self._indexer.cancel(number)
         self._tell(self)
 
@@ -282,6 +287,8 @@ class Folder:
         now = time.monotonic()
         if now - self._sent < STORM_SECONDS and self._agenda.running:
             await asyncio.sleep(self._sent + STORM_SECONDS - now)
+            if self._hold in (Hold.PAUSED, Hold.STOPPED):  # meanwhile
+                return
         self._sent = time.monotonic()
         for job in self._agenda.take():
             if job.whole:
@@ -342,22 +349,41 @@ class Folder:
         git = was.git
         while True:
             await asyncio.sleep(PULSE_SECONDS)
-            now = await self._apart(look)
-            if now.kept != was.kept and not self._agenda.running:
-                self._catching_up.ask()
-            if now.paused and not was.paused:
-                self._stop(Hold.PAUSED)
-            elif was.paused and not now.paused and self._hold == Hold.PAUSED:
-                self._hold = Hold.NO
-                self.reindex()
-            if self._is_following and now.writer is None:  # the lock may be free
-                self._sending.ask()
-            self._writer = f"{now.writer.program}, process {now.writer.pid}" if now.writer else ""
-            if now.git != git and self._look_after(GIT_SECONDS, GIT_SHARE):
-                git = now.git
-            self._look_after(IDLE_SCAN_SECONDS, SCAN_SHARE)
-            await self._unsaved.rest()
-            was = now
+            try:
+                now = await self._apart(look)
+                self._follow(was, now)
+                if now.git != git and self._look_after(GIT_SECONDS, GIT_SHARE):
+                    git = now.git
+                self._look_after(IDLE_SCAN_SECONDS, SCAN_SHARE)
+                await self._unsaved.rest()
+                was = now
+            except Exception:  # noqa: BLE001 - one look; the next one may see clearer
+                _log.exception("what others do in %s cannot be seen", self.path)
+
+    def _follow(self, was: Look, now: Look) -> None:
+        """Do as other processes do: read what they commit, pause with them, write when they have ended."""
+        if now.kept != was.kept and not self._agenda.running:
+            self._catching_up.ask()
+        if now.paused and not was.paused:
+            self._stop(Hold.PAUSED)
+        elif was.paused and not now.paused and self._hold == Hold.PAUSED:
+            self._hold = Hold.NO
+            self.reindex()
+        ours = self._indexer is not None and now.writer is not None and now.writer.pid == self._indexer.pid
+        before = self._is_following, self._writer
+        self._writer = f"{now.writer.program}, process {now.writer.pid}" if now.writer and not ours else ""
+        if self._writer and not self._agenda.running:
+            self._is_following = True
+        elif not self._writer and not self._agenda.is_waiting:
+            self._is_following = False
+        is_due = time.monotonic() - self._sent > RETRY_SECONDS  # whatever is written there of a writer
+        if self._is_following and self._agenda.is_waiting and (now.writer is None or is_due):
+            self._sending.ask()
+        if self._trouble and time.monotonic() - self._sent > FAILED_SECONDS:  # a disk has room again, a drive is back
+            self._agenda.add_all()
+            self._sending.ask()
+        if before != (self._is_following, self._writer):
+            self._tell(self)
 
     async def _catch_up(self) -> None:
         """Read what was committed; what is reported meanwhile is left to the next time."""
@@ -374,8 +400,9 @@ class Folder:
             if idle and self._untidy:
                 self._untidy = False
                 await self._apart(give_back)
+            self._blindness = ""
         except EngineError as error:
-            self._trouble = str(error)
+            self._blindness = str(error)
         self._seen = news
         self._load_model()
         if not self._agenda.running and not self._agenda.is_waiting and self._seen == self._news:

@@ -131,10 +131,12 @@ class Jobs:
 def work(index: Index, jobs: Jobs, say: Say) -> None:
     """Do jobs until there are no more."""
     courtesy = Courtesy(partial(measure, index.writing.children), psutil.cpu_count() or 1)
+    turn = Turn(index.home.cache)
     while (job := jobs.take()) is not None:
         started = time.monotonic()
+        index.writing.pace = courtesy if job.whole else at_full_speed  # what was just saved is waited for
         try:
-            end, message = _run(index, job, jobs, courtesy, say), ""
+            end, message = _run(index, job, jobs, turn, say), ""
         except Busy as error:
             end, message = "busy", str(error)
         except EngineError as error:
@@ -142,6 +144,11 @@ def work(index: Index, jobs: Jobs, say: Say) -> None:
         except Exception as error:  # noqa: BLE001 - the end of a job: the server is told, and the next one is done
             _log.exception("job %d failed", job.number)
             end, message = "failed", f"Indexing failed ({type(error).__name__}: {error}). The log says more."
+        if end == "wait":  # without the lock: others may save meanwhile
+            _wait(job, jobs, turn, say)
+            jobs.put_back(job)
+            continue
+        turn.close()
         if job.whole and end == "done":
             index.rest()  # a save will not need what a whole project did
         if end == "later":
@@ -151,19 +158,14 @@ def work(index: Index, jobs: Jobs, say: Say) -> None:
             say({"job": job.number, "end": end, "message": message})
 
 
-def _run(index: Index, job: Job, jobs: Jobs, courtesy: Courtesy, say: Say) -> str:
-    """Do one job as far as it may go; give how it ended."""
-    index.writing.pace = courtesy if job.whole else at_full_speed  # what was just saved is waited for
+def _run(index: Index, job: Job, jobs: Jobs, turn: Turn, say: Say) -> str:
+    """Do one job as far as it may go; give how it ended, "wait" if much is left and something speaks against it."""
     steps = index.update(job.paths) if job.whole else index.update_paths(job.paths)
-    turn = Turn(index.home.cache)
-    with (
-        contextlib.closing(cast(Generator[Progress, None, None], steps)),  # closing it gives the lock back
-        contextlib.closing(turn),
-    ):
+    with contextlib.closing(cast(Generator[Progress, None, None], steps)):  # closing it gives the lock back
         told, generation = 0.0, -1
         for progress in steps:
-            if job.whole and progress.texts_total - progress.texts_done > MUCH:
-                _wait(job, jobs, turn, say)
+            if job.whole and progress.texts_total - progress.texts_done > MUCH and _obstacle(job, jobs, turn):
+                return "wait"
             if verdict := jobs.verdict(job):
                 return verdict
             now = time.monotonic()
@@ -173,13 +175,17 @@ def _run(index: Index, job: Job, jobs: Jobs, courtesy: Courtesy, say: Say) -> st
     return "done"
 
 
+def _obstacle(job: Job, jobs: Jobs, turn: Turn) -> str:
+    """Return what speaks against much work: "power", "turn" or nothing."""
+    if saving_power() and not jobs.is_hurried(job):
+        return "power"
+    return "" if turn.take() else "turn"
+
+
 def _wait(job: Job, jobs: Jobs, turn: Turn, say: Say) -> None:
     """Wait until nothing speaks against much work, or the job is over."""
     told = ""
-    while not jobs.verdict(job):
-        reason = "power" if saving_power() and not jobs.is_hurried(job) else "" if turn.take() else "turn"
-        if not reason:
-            return
+    while not jobs.verdict(job) and (reason := _obstacle(job, jobs, turn)):
         if reason != told:
             say({"job": job.number, "wait": reason})
             told = reason

@@ -30,7 +30,7 @@ class Unsaved:
         self._apart = apart
         self._index: Index | None = None
         self._edited: dict[str, Document | None] = {}  # to be looked at; None: closed
-        self._open: dict[str, Document] = {}
+        self._open: dict[str, Document] = {}  # that are laid over; a text as it is stored follows its file instead
         self._laid = float("inf")  # when a text was last given to the index
         self._laying = Batched(self._lay, LAY_SECONDS, LAY_DELAY)
 
@@ -42,10 +42,11 @@ class Unsaved:
     def edited(self, path: str, document: Document | None) -> None:
         """Have a document searched instead of its file, None when it was closed."""
         self._edited[path] = document
+        self._open.pop(path, None)
         self._laying.ask()
 
     def look_again(self) -> None:
-        """Look at all open documents, for the index has changed: what was saved need not be laid over any more."""
+        """Look at what is laid over, for the index has changed: what was saved need not be laid over any more."""
         if self._open:
             self._edited = {**self._open, **self._edited}
             self._laying.ask()
@@ -65,16 +66,19 @@ class Unsaved:
         if index is None:
             return
         edited, self._edited = self._edited, {}
-        try:
-            for path, document in edited.items():
+        for path, document in edited.items():
+            try:
                 if document is None:
-                    self._open.pop(path, None)
                     await self._apart(partial(index.lift, path))
-                else:
+                elif await self._apart(partial(index.lay_over, path, document.text)) and path not in self._edited:
                     self._open[path] = document
-                    await self._apart(partial(index.lay_over, path, document.text))
+            except (EngineError, OSError) as error:
+                _log.warning("the unsaved text of %r cannot be searched: %s", path, error)
+            except Exception:  # noqa: BLE001 - one document's trouble is not that of the others
+                _log.exception("the unsaved text of %r cannot be searched", path)
+        try:
             while not self._edited and await self._apart(partial(index.embed_laid, EMBED_SECONDS)):
                 pass
         except EngineError as error:
-            _log.warning("unsaved texts cannot be searched: %s", error)
+            _log.warning("unsaved texts are found by words alone: %s", error)
         self._laid = time.monotonic()

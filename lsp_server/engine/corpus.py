@@ -70,6 +70,7 @@ class View:
     aside: NDArray[np.bool_]  # [places]
     units: Rows  # [places], row in `vectors` of the file's own text; -1 while there is none, or one symbol in the file
     stored: int  # living rows of stored symbols; unsaved ones are not counted
+    stored_files: int  # that they stand in
     embedded: int  # those of them that have a vector
 
     def __len__(self) -> int:
@@ -128,13 +129,29 @@ class Corpus:
         self.view = self._make_view()
 
     def catch_up(self) -> bool:
-        """Read what changed in the store; True if anything did. Raises sqlite3.DatabaseError on a damaged store."""
+        """Read what changed in the store; True if anything did. Raises sqlite3.DatabaseError on a damaged store.
+
+        Whatever fails amid it, the last view stands, and the next call reads everything.
+        """
+        try:
+            return self._catch_up()
+        except BaseException:
+            self._forget_rows()
+            raise
+
+    def _forget_rows(self) -> None:
+        """Start afresh, and answer from the old state until the new one is whole."""
+        old = self.view
+        self._start_afresh()
+        self.view = old
+
+    def _catch_up(self) -> bool:
         if self._store.generation() == self._generation:
             return self._catch_up_graph()
         with self._store.snapshot():
             generation = self._store.generation()
             if generation < self._generation or self._store.forgotten() > self._generation:
-                self._start_afresh()
+                self._forget_rows()
             since = self._generation
             for file_id, path, language, mtime_ns in self._store.files_since(since):
                 self._add_place(file_id, Place(path, language, mtime_ns, is_test(path), is_aside(path, language)))
@@ -154,18 +171,19 @@ class Corpus:
         if fresh:
             for path in self._laid:
                 self._lay(path)
-        if len(self._ids) - int(self._alive.sum()) > max(DEAD_SHARE * len(self._ids), 2_000):
+        if self._is_mostly_dead():
             self._start_afresh_and_read()
         if not fresh:  # the first answers do not wait for the graph; the next call reads it
             self._catch_up_graph()
         self.view = self._make_view()
         return True
 
+    def _is_mostly_dead(self) -> bool:
+        return len(self._ids) - int(self._alive.sum()) > max(DEAD_SHARE * len(self._ids), 2_000)
+
     def _start_afresh_and_read(self) -> None:
-        old = self.view
-        self._start_afresh()
-        self.view = old  # answers come from the old state until the new one is whole
-        self.catch_up()
+        self._forget_rows()
+        self._catch_up()
 
     def _add_place(self, file_id: int, place: Place) -> None:
         if (position := self._place_of_file.get(file_id)) is not None:
@@ -207,8 +225,9 @@ class Corpus:
         if arrived:
             self._vector_rows = self._vector_rows.copy()
         for vector_id, text_hash, _ in arrived:
+            rows = self._waiting.pop(text_hash, [])  # none: the same text twice
             if vector_id in self._vectors.row_of:
-                self._vector_rows[self._waiting.pop(text_hash)] = self._vectors.row_of[vector_id]
+                self._vector_rows[rows] = self._vectors.row_of[vector_id]
 
     def _bury(self, symbol_ids: Iterable[int]) -> None:
         rows = [row for row in (self._row_of_id.pop(symbol_id, -1) for symbol_id in symbol_ids) if row >= 0]
@@ -224,6 +243,8 @@ class Corpus:
         self._bury(symbol.id for symbol in self._laid.get(path, ("", []))[1] if symbol.id not in known)
         self._laid[path] = (language, symbols)
         self._lay(path)
+        if self._is_mostly_dead():  # somebody types, and nothing is committed
+            self._start_afresh_and_read()
         self.view = self._make_view()
 
     def lift(self, path: str) -> None:
@@ -315,6 +336,7 @@ class Corpus:
             aside=np.fromiter((place.is_aside for place in self._places), np.bool_, len(self._places)),
             units=self._make_units(alive),
             stored=int(stored.sum()),
+            stored_files=len(np.unique(self._files[stored])),
             embedded=int((stored & (self._vector_rows >= 0)).sum()),
         )
 

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sqlite3
+import time
 from pathlib import Path
 
 from lsp_server.engine.cache import make_way
@@ -117,6 +118,8 @@ def _make_tables(db: sqlite3.Connection) -> None:
             raise sqlite3.DatabaseError("a foreign database")
         for statement in TABLES.split(";\n"):
             db.execute(statement)
+        # Ids of vectors start at the clock's microseconds: those of a store that was made anew are not in an old graph.
+        db.execute("INSERT INTO sqlite_sequence VALUES ('vectors', ?)", (time.time_ns() // 1_000,))
         db.execute(f"PRAGMA user_version = {SCHEMA}")
     db.execute("COMMIT")
 

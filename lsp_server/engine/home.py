@@ -89,7 +89,7 @@ class Home:
     def writer(self) -> Writer | None:
         """Return the process that writes now, None when there is none."""
         writer = signed(self.folder)
-        return writer if writer is not None and writer.pid > 0 and psutil.pid_exists(writer.pid) else None
+        return writer if writer is not None and _lives(writer.pid) else None
 
     # ---- what everybody must know
 
@@ -146,8 +146,18 @@ def signed(folder: Path) -> Writer | None:
     try:
         said = json.loads((folder / "writer.json").read_text("utf-8"))
         return Writer(int(said["pid"]), float(said["since"]), str(said["program"]))
-    except (OSError, ValueError, KeyError, TypeError, OverflowError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
+
+
+def _lives(pid: int) -> bool:
+    """Return whether a process is at work; one that ended and was not waited for is not."""
+    try:
+        return pid > 0 and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.AccessDenied:
+        return True
+    except (psutil.Error, OverflowError, ValueError):
+        return False
 
 
 class Turn:

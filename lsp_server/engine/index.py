@@ -180,6 +180,13 @@ class Index:
                 raise StoreError(explain(error, self.store_path)) from error
             self.home.note_damage(error)
             changed = self._make_anew()
+        except OSError as error:
+            if self._saving != Saving.VECTORS:
+                raise StoreError(f"The index in {self.folder} cannot be read ({error}).") from error
+            _log.warning("vectors cannot be kept on disk (%s)", error)
+            self._saving, changed = Saving.MEANING, True
+            self._replace_corpus()
+            self._status = self._make_status()
         return changed
 
     def _replace_corpus(self) -> None:
@@ -224,14 +231,15 @@ class Index:
 
     # ---- what is open and not saved; in the thread of `catch_up`
 
-    def lay_over(self, path: str, text: str) -> None:
+    def lay_over(self, path: str, text: str) -> bool:
         """Have the unsaved `text` of a file answer instead of what is stored: by words and names at once.
 
         `embed_laid` adds the meaning. Nothing of it is written anywhere. A text that is stored just so, or belongs to
-        no file that is indexed, is not laid over anything.
+        no file that is indexed, is not laid over anything; False tells so.
         """
         with self._store_errors():
-            self._overlay.lay_over(path, text, self._store, self._corpus, self.writing.reader())
+            return self._overlay.lay_over(path, text, self._store, self._corpus, self.writing.reader())
+        return False
 
     def lift(self, path: str) -> None:
         """Have what is stored of a file answer again."""
@@ -239,6 +247,8 @@ class Index:
 
     def embed_laid(self, seconds: float) -> bool:
         """Embed unsaved texts for about so long; True when some are left. Raises ModelError."""
+        if self._saving == Saving.MEANING:
+            return False
         return self._overlay.embed(self._corpus, lambda: self._models.encoder(self._serving), seconds)
 
     @contextlib.contextmanager
@@ -415,8 +425,7 @@ class Index:
         view = self._corpus.view
         skipped_total, skipped = self._store.skipped(SKIPPED_ROWS)
         last_update = float(self._store.meta("last_update") or 0)
-        stored = view.ids[view.alive] > 0
-        files = len(np.unique(view.files[view.alive][stored]))
+        files = view.stored_files
         message = ""
         if self._serving != self._models.own:
             message = f"Moving to the model {self.model}; until that is done, answers come from {self._serving.id}."

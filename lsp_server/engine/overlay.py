@@ -5,6 +5,7 @@ of them. A symbol that an edit leaves alone keeps its id and its row, so that ty
 Nothing of it is ever written to disk. Changed by the thread that catches up; what is shown may be asked by any.
 """
 
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -45,24 +46,25 @@ class Overlay:
         self._shown: dict[int, tuple[str, str, SymbolRecord]] = {}  # replaced as a whole: other threads read it
         self._next = -1
 
-    def lay_over(self, path: str, text: str, store: Store, corpus: Corpus, reader: ReadingProcess) -> None:
-        """Have `text` answer instead of what is stored of a file, unless that is the same or the file is left out."""
+    def lay_over(self, path: str, text: str, store: Store, corpus: Corpus, reader: ReadingProcess) -> bool:
+        """Have `text` answer instead of what is stored of a file; False when that is the same, or it is left out."""
         digest = content_hash(text.encode("utf-8", "surrogatepass"))
         before = self._files.get(path)
         if store.has_content(path, digest):
             self.lift(path, corpus)
-            return
+            return False
         if before is not None and before.record.content_hash == digest:
-            return
+            return True
         record = next(reader.records([Wanted(path, (0, 0, 0), b"", text)]), None)
         if not isinstance(record, FileRecord) or record.left_out:
             self.lift(path, corpus)
-            return
+            return False
         laid = Laid(record, self._ids(record, before))
         self._keep(self._files | {path: laid})
         corpus.lay(path, record.language, laid.rows())
-        waiting = corpus.waiting(symbol.text_hash for _, symbol in laid.symbols())
+        waiting = corpus.waiting(dict.fromkeys(symbol.text_hash for _, symbol in laid.symbols()))
         corpus.settle(store.vectors_of(waiting, corpus.view.model))
+        return True
 
     def lift(self, path: str, corpus: Corpus) -> None:
         """Have what is stored of a file answer again."""
@@ -133,12 +135,12 @@ class Overlay:
         return shown[2].text if shown else ""
 
     def literal(self, phrase: str) -> set[int]:
-        """Return the symbols in whose name, documentation or code `phrase` stands, letter case aside."""
-        wanted = phrase.lower()
+        """Return the symbols in whose name, documentation or code `phrase` stands, as `Store.literal` does."""
+        wanted = re.compile((r"(?<![^\W_])" if phrase[:1].isalnum() else "") + re.escape(phrase.lower()))
         return {
             symbol_id
             for symbol_id, (_, _, symbol) in self._shown.items()
-            if any(wanted in text.lower() for text in (symbol.name, symbol.doc, symbol.code))
+            if any(wanted.search(text.lower()) for text in (symbol.name, symbol.doc, symbol.code))
         }
 
 

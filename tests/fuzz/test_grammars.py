@@ -52,7 +52,7 @@ def test_a_file_that_ends_or_holds_up_the_child_is_named_and_the_others_are_read
     def ask_with_trouble(wanted):
         for one in wanted:
             if one.path in trouble:
-                process._start()
+                process.start()
                 os.kill(process.pid, trouble[one.path])
         return ask(wanted)
 

@@ -125,6 +125,7 @@ class Answers:
         mode = self._workspace.settings.workspace_symbols
         if mode == "off" or len(query) > MAX_QUERY:
             return []
+        query = query.encode("utf-8", "replace").decode("utf-8")  # half a surrogate pair is no name
         question = parse(Query(query))
         by_name = mode == "names" or (question.words == query.strip() != "" and len(query.split()) == 1)
 

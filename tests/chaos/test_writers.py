@@ -91,7 +91,7 @@ def family(client):
 async def test_a_live_server_takes_over_when_the_writer_is_killed(tmp_path, record_property):
     """The second server was reading; the first one and its indexer are killed amid their work."""
     root, cache = tmp_path / "root", tmp_path / "cache"
-    text = "".join(f"def take_{n}(value):\n    return value * {n}\n\n\n" for n in range(5))
+    text = "".join(f"def take_{n}(value):\n    return value * {n}\n\n\n" for n in range(24))
     write_files(root, "".join(f"//- part_{n}.py\n{text.replace('take', f'take_{n}')}" for n in range(30)))
     async with editor(cache) as first:
         await first.initialize(root)

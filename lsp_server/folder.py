@@ -193,6 +193,7 @@ class Folder:
         """Have files or folders looked at, for they may have changed; "" is the whole folder."""
         if self._hold == Hold.OFF:
             return
+        self._unsaved.hurry()
         self._agenda.add(paths)
         self._checking = False
         if self._hold == Hold.STOPPED:

@@ -45,6 +45,11 @@ class Unsaved:
         self._open.pop(path, None)
         self._laying.ask()
 
+    def hurry(self) -> None:
+        """Lay over what was edited now: it is being saved, and must not hide what comes of that."""
+        if self._edited:
+            self._laying.hurry()
+
     def look_again(self) -> None:
         """Look at what is laid over, for the index has changed: what was saved need not be laid over any more."""
         if self._open:

@@ -77,10 +77,17 @@ def serve(arguments: argparse.Namespace) -> int:
 
 def index_folder(arguments: argparse.Namespace) -> int:
     """Bring an index up to date and say what is in it."""
+    from lsp_server.courtesy import make_idle
+    from lsp_server.foreground import refresh
     from lsp_server.terminal import watch
 
     with _opened(arguments, arguments.dir or _project_around(Path.cwd())) as index:
-        watch(index.refresh(), sys.stderr)
+        if index.home.is_paused:
+            raise UsageError(f"indexing of {index.root} is paused. Go on with: meaning-ls resume {index.root}")
+        make_idle()
+        if not index.status().last_update:  # there is much to embed
+            _warm(index)
+        watch(refresh(index), sys.stderr)
         _print_status(arguments, index)
         return FOUND if index.status().symbols else NOTHING
 
@@ -322,13 +329,14 @@ def _make_current(arguments: argparse.Namespace, index: "Index") -> None:
     """Bring the index up to date unless that is not wished, or another process is at it."""
     from lsp_server.engine.encoder import ModelError
     from lsp_server.engine.errors import Busy, StoreError
+    from lsp_server.foreground import refresh
     from lsp_server.terminal import watch
 
     if index.home.is_paused and not arguments.no_update:
         _note("indexing is paused here, so the answer may be old; go on with: meaning-ls resume")
     elif not arguments.no_update:
         try:
-            passing = index.refresh()
+            passing = refresh(index)
             if sys.stderr.isatty():
                 watch(passing, sys.stderr)
             else:

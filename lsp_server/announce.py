@@ -79,7 +79,7 @@ class Announcer:
                 self._bars.pop(folder).end()
         elif bar is not None:
             if folder.progress is not None:
-                bar.move(*_how_far(folder.progress))
+                bar.move(*how_far(folder.progress))
         elif folder.looks_at_everything and folder.progress is not None and folder.progress.phase in _SHOWN:
             self._bars[folder] = Bar(self._server, f"Indexing {PurePath(folder.path).name}")
 
@@ -130,7 +130,7 @@ class Bar:
         self._server.protocol.notify(types.PROGRESS, types.ProgressParams(token=self.token, value=value))
 
 
-def _how_far(progress: Progress) -> tuple[int, str]:
+def how_far(progress: Progress) -> tuple[int, str]:
     """Return how many per cent of a look at a folder are done, and what of it.
 
     Embedding is what takes time. While files are still being read, the rest of them is taken to hold as many texts as

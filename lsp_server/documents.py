@@ -60,6 +60,7 @@ class Documents:
         self._open: dict[str, Document] = {}
         self._paths: dict[PurePath, str] = {}
         self._notebooks: dict[str, list[types.NotebookCell]] = {}
+        self._edited_notebooks: set[str] = set()  # since they were opened or saved
         self._cells: dict[str, Document] = {}
 
     def __iter__(self) -> Iterator[PurePath]:
@@ -99,6 +100,7 @@ class Documents:
         cells = self._notebooks.get(uri)
         if cells is None or change.cells is None:
             return
+        self._edited_notebooks.add(uri)
         if (structure := change.cells.structure) is not None:
             array = structure.array
             cells[array.start : array.start + array.delete_count] = array.cells or ()
@@ -110,8 +112,13 @@ class Documents:
             if (document := self._cells.get(content.document.uri)) is not None:
                 _apply(document, content.changes)
 
+    def save_notebook(self, uri: str) -> None:
+        """Note that the file holds what is open."""
+        self._edited_notebooks.discard(uri)
+
     def close_notebook(self, uri: str) -> None:
         """Forget a notebook that was closed."""
+        self._edited_notebooks.discard(uri)
         for cell in self._notebooks.pop(uri, ()):
             self._cells.pop(cell.document, None)
         if (path := to_path(uri)) is not None:
@@ -123,8 +130,8 @@ class Documents:
         return self._open.get(uri) if cells is None else Document(uri, self._saved(cells), self.encoding)
 
     def uris(self) -> tuple[str, ...]:
-        """Return the documents that are open. A notebook counts from its first edit on, for not all of it is told."""
-        return tuple(self._open)
+        """Return the documents that are open, of notebooks the edited: their files know more of the others."""
+        return (*self._open, *self._edited_notebooks)
 
     def _saved(self, cells: Iterable[types.NotebookCell]) -> str:
         """Return notebook cells as nbformat writes them; what they printed is not told, and not searched."""

@@ -94,6 +94,7 @@ class Folder:
         self._catching_up = Batched(self._catch_up, CATCH_UP_SECONDS)
         self._unsaved = Unsaved(self._apart)
         self._is_following = False
+        self._again = asyncio.Event()  # somebody wants what failed to be tried again
         self._pulse: asyncio.Task[None] | None = None
 
     # ---- what is known
@@ -160,19 +161,26 @@ class Folder:
     async def open(self, first: Iterable[str]) -> None:
         """Open the index, answer from what is there, and have everything looked at, the paths `first` first."""
         options = self._settings.options()
-        try:
-            index = await self._apart(lambda: _open_index(Path(self.path), options))
-        except EngineError as error:
-            self._trouble = str(error)
-            self._tell(self)
+        while self.index is None and not self._is_closed:
+            try:
+                self.index = await self._apart(lambda: _open_index(Path(self.path), options))
+                self._trouble = ""
+            except EngineError as error:  # a disk may have room again, a drive be back, a writer gone
+                if self._trouble != str(error):
+                    self._trouble = str(error)
+                    self._tell(self)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._again.wait(), FAILED_SECONDS)
+                self._again.clear()
+        if (index := self.index) is None:
             return
         if self._is_closed:  # while it was being opened
+            self.index = None
             await asyncio.to_thread(index.close)
             return
-        self.index = index
         level = logging.getLogger().getEffectiveLevel()
         self._indexer = IndexerProcess(
-            {"root": str(self.index.root), "options": asdict(options), "level": level}, self._hear
+            {"root": str(index.root), "options": asdict(options), "level": level}, self._hear
         )
         self._agenda.add_all(first)
         if self._settings.index == "off":
@@ -207,6 +215,10 @@ class Folder:
         if self.index is not None:
             self._look_after(SCAN_SECONDS, SCAN_SHARE)
 
+    def saved(self, path: str) -> None:
+        """Have a file searched instead of an open document again, once it was read."""
+        self._unsaved.saved(path)
+
     def used(self) -> None:
         """Note that somebody works here: what other processes wrote is read, and missed changes are looked for."""
         self._look_after(SCAN_SECONDS, SCAN_SHARE)
@@ -229,6 +241,7 @@ class Folder:
             self._hold = Hold.NO
         if self.index is not None:
             self._trouble = ""
+        self._again.set()
         self._checking = False
         self._agenda.add_all()
         self._sending.hurry()
@@ -254,6 +267,7 @@ class Folder:
     async def close(self) -> None:
         """Let go of everything."""
         self._is_closed = True
+        self._again.set()
         if self._pulse is not None:
             self._pulse.cancel()
         await self._sending.close()

@@ -29,11 +29,12 @@ from typing import Any, cast
 
 import psutil
 
-from lsp_server.courtesy import Courtesy, make_idle, measure
-from lsp_server.engine.errors import Busy, EngineError
+from lsp_server.courtesy import MUCH, Courtesy, make_idle, measure
+from lsp_server.engine.errors import Busy, EngineError, Interrupted
 from lsp_server.engine.home import Turn
 from lsp_server.engine.index import Index, Options
 from lsp_server.engine.log import log_to_file, log_to_stderr
+from lsp_server.engine.threads import default_threads
 from lsp_server.engine.update import Progress
 from lsp_server.engine.writing import at_full_speed
 from lsp_server.power import saving_power
@@ -41,7 +42,6 @@ from lsp_server.stdout import claim_stdout
 
 IDLE_SECONDS = 600.0  # without work; then the model's memory is given back, and the server starts us again on demand
 LAST_SECONDS = 2.0  # for a running pass to end itself after the server has gone
-MUCH = 200  # texts left to embed: a second's work; less waits for nobody, so that what is saved is found
 WAIT_SECONDS = 0.5  # between looks whether it is our turn
 REPORT_SECONDS = 0.05  # between reports of one job without news for readers
 
@@ -67,6 +67,7 @@ class Jobs:
         self._waiting: deque[Job] = deque()
         self._cancelled: set[int] = set()
         self._hurried: set[int] = set()
+        self._put_off: set[int] = set()
         self._closed = False
 
     def add(self, job: Job) -> None:
@@ -78,6 +79,7 @@ class Jobs:
     def put_back(self, job: Job) -> None:
         """Take a broken-off job in again, before others of its kind."""
         with self._changed:
+            self._put_off.add(job.number)
             self._waiting.appendleft(job)
 
     def cancel(self, number: int) -> None:
@@ -96,6 +98,11 @@ class Jobs:
         """Return whether somebody asked for a job although power is to be saved."""
         with self._changed:
             return job.number in self._hurried
+
+    def was_put_off(self, job: Job) -> bool:
+        """Return whether a job was broken off before."""
+        with self._changed:
+            return job.number in self._put_off
 
     def rest(self) -> None:
         """Do nothing for WAIT_SECONDS, or until something new is said."""
@@ -130,15 +137,20 @@ class Jobs:
 
 def work(index: Index, jobs: Jobs, say: Say) -> None:
     """Do jobs until there are no more."""
-    courtesy = Courtesy(partial(measure, index.writing.children), psutil.cpu_count() or 1)
+    most = index.options.threads or default_threads()
+    courtesy = Courtesy(partial(measure, index.writing.children), psutil.cpu_count() or 1, most)
     turn = Turn(index.home.cache)
     while (job := jobs.take()) is not None:
         started = time.monotonic()
         index.writing.pace = courtesy if job.whole else at_full_speed  # what was just saved is waited for
+        index.writing.glance = partial(_glance, job, jobs)
+        end, message = "", ""
         try:
-            end, message = _run(index, job, jobs, turn, say), ""
+            end = _run(index, job, jobs, turn, say)
         except Busy as error:
             end, message = "busy", str(error)
+        except Interrupted:
+            end = jobs.verdict(job)
         except EngineError as error:
             end, message = "failed", str(error)
         except Exception as error:  # noqa: BLE001 - the end of a job: the server is told, and the next one is done
@@ -173,6 +185,13 @@ def _run(index: Index, job: Job, jobs: Jobs, turn: Turn, say: Say) -> str:
                 told, generation = now, progress.generation
                 say({"job": job.number, "progress": asdict(progress)})
     return "done"
+
+
+def _glance(job: Job, jobs: Jobs) -> None:
+    """Stop a look for files that is not wanted any more, or not now; one that was put off is not put off again."""
+    verdict = jobs.verdict(job)
+    if verdict and not (verdict == "later" and jobs.was_put_off(job)):
+        raise Interrupted("Something else comes first.")
 
 
 def _obstacle(job: Job, jobs: Jobs, turn: Turn) -> str:

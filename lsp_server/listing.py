@@ -179,7 +179,9 @@ def status_lines(index: Index, status: Status, approximate: str) -> Iterator[str
     updated = time.strftime("%Y-%m-%d %H:%M", time.localtime(status.last_update)) if status.last_update else "never"
     yield f"folder    {clean(str(index.root))}"
     yield f"files     {status.files_done:,}, and {status.skipped_total:,} left out"
-    yield f"symbols   {status.symbols:,}, of which {status.embedded:,} can be found by meaning"
+    pending = status.symbols - status.embedded
+    waiting = f"; {pending:,} wait for their vectors" if pending else ""
+    yield f"symbols   {status.symbols:,}, of which {status.embedded:,} can be found by meaning{waiting}"
     yield f"model     {status.model or 'none in use yet'}; {approximate}"
     yield f"updated   {updated}"
     yield f"index     {clean(str(index.folder))} ({status.bytes / 1e6:,.1f} MB)"

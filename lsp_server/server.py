@@ -130,8 +130,9 @@ async def did_save(ls: Session, params: types.DidSaveTextDocumentParams) -> None
 
 
 async def did_save_notebook(ls: Session, params: types.DidSaveNotebookDocumentParams) -> None:
-    """Have a notebook looked at, as it is on disk now."""
-    ls.folders.edited(params.notebook_document.uri, None)
+    """Have a notebook looked at; what is open answers until the file was read."""
+    ls.documents.save_notebook(params.notebook_document.uri)
+    ls.folders.saved(params.notebook_document.uri)
     ls.folders.touch([params.notebook_document.uri])
 
 

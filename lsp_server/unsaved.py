@@ -31,6 +31,7 @@ class Unsaved:
         self._index: Index | None = None
         self._edited: dict[str, Document | None] = {}  # to be looked at; None: closed
         self._open: dict[str, Document] = {}  # that are laid over; a text as it is stored follows its file instead
+        self._saved: set[str] = set()  # whose files answer again when they were read
         self._laid = float("inf")  # when a text was last given to the index
         self._laying = Batched(self._lay, LAY_SECONDS, LAY_DELAY)
 
@@ -43,7 +44,12 @@ class Unsaved:
         """Have a document searched instead of its file, None when it was closed."""
         self._edited[path] = document
         self._open.pop(path, None)
+        self._saved.discard(path)
         self._laying.ask()
+
+    def saved(self, path: str) -> None:
+        """Have a file answer again once it was read. A text that the file holds as it is needs no such word."""
+        self._saved.add(path)
 
     def hurry(self) -> None:
         """Lay over what was edited now: it is being saved, and must not hide what comes of that."""
@@ -53,7 +59,9 @@ class Unsaved:
     def look_again(self) -> None:
         """Look at what is laid over, for the index has changed: what was saved need not be laid over any more."""
         if self._open:
-            self._edited = {**self._open, **self._edited}
+            read = dict.fromkeys(self._saved & self._open.keys())
+            self._edited = {**self._open, **read, **self._edited}
+            self._saved -= read.keys()
             self._laying.ask()
 
     async def rest(self) -> None:
@@ -74,6 +82,7 @@ class Unsaved:
         for path, document in edited.items():
             try:
                 if document is None:
+                    self._open.pop(path, None)
                     await self._apart(partial(index.lift, path))
                 elif await self._apart(partial(index.lay_over, path, document.text)) and path not in self._edited:
                     self._open[path] = document

@@ -97,6 +97,12 @@ class Workspace:
             folder, path = owned
             folder.edited(path, document)
 
+    def saved(self, uri: str) -> None:
+        """Have the file of an open notebook searched instead of its text, once it was read."""
+        if (owned := self.owner(uri)) is not None:
+            folder, path = owned
+            folder.saved(path)
+
     def touch(self, uris: Iterable[str]) -> None:
         """Have files or folders looked at, for they may have changed."""
         changed: dict[Folder, list[str]] = {}

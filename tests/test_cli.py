@@ -624,6 +624,9 @@ def test_a_pause_keeps_searches_from_indexing_until_resume(new_shop):
     (new_shop.root / "added.py").write_text("def added_while_paused():\n    pass\n")
     _, out, err = new_shop.run("search", "added_while_paused")
     assert "added_while_paused" not in out
+    code, _, said = new_shop.run("index")
+    assert code == 2
+    assert "meaning-ls resume" in said
     assert "meaning-ls resume" in err
     assert new_shop.run("resume")[0] == 0
     assert "added_while_paused" in new_shop.run("search", "added_while_paused")[1]

@@ -1,5 +1,6 @@
 """Indexing lets others go first: it rests beside them, takes turns, and waits while power is to be saved."""
 
+import contextlib
 import json
 import os
 import signal
@@ -12,16 +13,19 @@ from pathlib import Path
 
 import psutil
 import pytest
-from support import write_workspace
+from support import BagEncoder, write_workspace
 
-from lsp_server import courtesy, indexer
+from lsp_server import courtesy, foreground, indexer
 from lsp_server.courtesy import Courtesy, measure
+from lsp_server.engine.errors import Interrupted
 from lsp_server.engine.home import Turn
-from lsp_server.engine.index import Options
+from lsp_server.engine.index import Index, Options
 from lsp_server.indexer import Job, Jobs
 
 CHECKOUT = Path(__file__).parent.parent
-MANY = "//- many.py\n" + "".join(f"def number_{i}(value):\n    return value + {i}\n" for i in range(indexer.MUCH + 400))
+MANY = "//- many.py\n" + "".join(
+    f"def number_{i}(value):\n    return value + {i}\n" for i in range(courtesy.MUCH + 400)
+)
 
 
 def test_cpu_time_of_all_and_of_ours_is_measured():
@@ -40,13 +44,32 @@ def test_rest_grows_with_what_others_use(monkeypatch, others, rest):
     clock, rested = [100.0], []
     monkeypatch.setattr(courtesy.time, "monotonic", lambda: clock[0])
     monkeypatch.setattr(courtesy.time, "sleep", rested.append)
-    pace = Courtesy(lambda: (clock[0] * (others * 4 + 1), clock[0]), cores=4)
+    pace = Courtesy(lambda: (clock[0] * (others * 4 + 1), clock[0]), cores=4, most=2)
     pace(0.01)
     assert rested == []  # not measured yet
     clock[0] += 2.0
     pace(0.01)
     assert pace.others == pytest.approx(others)
     assert rested == ([pytest.approx(rest * 0.01)] if rest else [])
+
+
+def test_all_of_us_together_keep_to_their_share(monkeypatch):
+    """A process that reads takes .7 of a core and does not rest; whoever embeds has the rest of one."""
+    clock, embedded = [100.0], [0.0]
+    monkeypatch.setattr(courtesy.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(courtesy.time, "sleep", lambda seconds: clock.__setitem__(0, clock[0] + seconds))
+    pace = Courtesy(lambda: (0.7 * clock[0] + embedded[0],) * 2, cores=2, most=1)
+
+    def embed(seconds):
+        began, before = clock[0], embedded[0]
+        while clock[0] - began < seconds:
+            clock[0] += 0.01
+            embedded[0] += 0.01
+            pace(0.01)
+        return (embedded[0] - before) / (clock[0] - began)
+
+    embed(15)
+    assert embed(20) == pytest.approx(0.3, abs=0.06)
 
 
 def test_the_indexing_process_is_idle(tmp_path):
@@ -159,3 +182,46 @@ def test_waiting_ends_when_the_job_does(tmp_path, monkeypatch):
     jobs.cancel(1)
     waiting.join(10)
     assert not waiting.is_alive()
+
+
+def test_a_command_that_somebody_waits_for_has_the_editors_wait_meanwhile(tmp_path):
+    root = write_workspace(tmp_path / "project", MANY)
+    cache = tmp_path / "cache"
+    taken = []
+    with contextlib.closing(Index(root, Options(cache_dir=str(cache)), BagEncoder())) as index:
+        for progress in foreground.refresh(index):
+            if progress.texts_total - progress.texts_done > courtesy.MUCH:
+                other = Turn(cache)
+                taken.append(other.take())
+                other.close()
+        assert isinstance(index.writing.pace, Courtesy)
+    assert set(taken) == {False}
+    last = Turn(cache)
+    assert last.take()
+    last.close()
+
+
+def test_a_command_that_somebody_waits_for_does_not_wait_itself(tmp_path):
+    root, cache = write_workspace(tmp_path / "project", MANY), tmp_path / "cache"
+    held = holder(cache)
+    try:
+        words = [sys.executable, "-m", "lsp_server", "index", "--cache-dir", str(cache), str(root)]
+        environment = os.environ | {"PYTHONPATH": str(CHECKOUT)}
+        subprocess.run(words, env=environment, capture_output=True, check=True, timeout=100)
+    finally:
+        held.kill()
+        held.wait()
+        held.stdout.close()
+
+
+def test_a_look_for_files_gives_way_to_what_was_saved_but_once():
+    jobs, whole = Jobs(), Job(1, whole=True, paths=())
+    indexer._glance(whole, jobs)
+    jobs.add(Job(2, whole=False, paths=("saved.py",)))
+    with pytest.raises(Interrupted):
+        indexer._glance(whole, jobs)
+    jobs.put_back(whole)
+    indexer._glance(whole, jobs)  # with saves every second it would never come to an end
+    jobs.cancel(1)
+    with pytest.raises(Interrupted):
+        indexer._glance(whole, jobs)

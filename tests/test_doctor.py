@@ -357,7 +357,8 @@ def test_work_that_somebody_does(patient, held):
 
 @posix
 def test_what_others_may_read_is_told_and_the_advice_helps(patient):
-    patient.folder.chmod(0o755)
+    for folder in (patient.folder.parent, patient.folder):
+        folder.chmod(0o755)
     check = patient.cache_checks()["permissions"]
     assert (check.verdict, check.details["exposed"]) == ("fail", [str(patient.folder)])
     (remedy,) = check.remedies
@@ -375,11 +376,11 @@ def test_what_lies_in_a_shut_cache_is_nobody_else_s(patient):
 
 @posix
 def test_vectors_that_all_indexes_share(patient):
-    (patient.cache / "vectors.db").write_bytes(b"x" * 1234)
-    (patient.cache / "vectors.db").chmod(0o644)
+    (patient.cache / "vectors-1.db").write_bytes(b"x" * 1234)
+    (patient.cache / "vectors-1.db").chmod(0o644)
     checks = patient.cache_checks()
     assert checks["cache"].details["sharedVectorsBytes"] == 1234
-    assert checks["permissions"].details["exposed"] == [str(patient.cache / "vectors.db")]
+    assert checks["permissions"].details["exposed"] == [str(patient.cache / "vectors-1.db")]
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="only root can give a file away")
@@ -396,7 +397,7 @@ def test_indexes_whose_folder_is_gone_are_told(patient, tmp_path):
     Index(gone, Options(cache_dir=str(patient.cache)), patient.encoder).close()
     assert not any(each["orphaned"] for each in patient.cache_checks()["cache"].details["indexes"])
     shutil.rmtree(gone)
-    (patient.cache / "index" / "of-unknown-origin").mkdir()
+    (patient.folder.parent / "of-unknown-origin").mkdir()
     check = patient.cache_checks()["cache"]
     orphaned = {each["root"]: each["orphaned"] for each in check.details["indexes"]}
     assert orphaned == {str(gone): True, str(patient.root): False, None: False}

@@ -141,7 +141,7 @@ def test_the_command_line_writes_down_trouble_alone(tmp_path):
     environment = os.environ | {"PYTHONPATH": PACKAGE}
     subprocess.run(words, env=environment, check=True, capture_output=True, timeout=60)
     assert not (tmp_path / "c" / "log").exists()
-    (store,) = (tmp_path / "c" / "index").glob("*/index.db")
+    (store,) = (tmp_path / "c").glob("index-*/*/index.db")
     store.write_bytes(b"this is no database" * 1000)
     done = subprocess.run([*words, "--json"], env=environment, check=True, capture_output=True, timeout=60)
     assert logs(tmp_path / "c")["index"].count("is damaged") == 1

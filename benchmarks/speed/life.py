@@ -20,6 +20,7 @@ import psutil
 from benchmarks.common import BenchError
 from benchmarks.speed.client import Client, Message
 from benchmarks.speed.rows import Row, at_most, told
+from lsp_server.announce import how_far
 from lsp_server.engine.encoder import Encoder, OnnxEncoder, bundled_model
 from lsp_server.engine.index import Index, Options
 
@@ -28,6 +29,7 @@ OPENINGS = 5
 LAGS = 8
 IDLE_SECONDS = 60.0
 BUSY_SECONDS = 20.0
+BAR_SHARE = 10  # per cent, from which on the end is to be believed
 SAVES = 10_000
 SETTLED = 1_000  # saves after which memory is taken as the measure of the rest
 PATIENCE = 600.0
@@ -56,6 +58,7 @@ def measure(large: Path) -> list[Row]:
         rows += _following(Path(folder))
         rows += _idle(Path(folder))
         rows += _courtesy(large, Path(folder))
+        rows += _bar(large, Path(folder))
     return rows
 
 
@@ -248,6 +251,24 @@ def _share(pid: int, seconds: float, cores: int) -> float:
     before = _used(pid)
     time.sleep(seconds)
     return (_used(pid) - before) / seconds / cores
+
+
+# ---- the progress bar
+
+
+def _bar(large: Path, folder: Path) -> list[Row]:
+    """How far the end that a bar promises is from the true one, during a first index."""
+    marks: list[tuple[float, int]] = []
+    with closing(Index(large, Options(cache_dir=str(folder / "bar")), OnnxEncoder(bundled_model()))) as index:
+        started = time.perf_counter()
+        for progress in index.refresh():
+            marks.append((time.perf_counter() - started, how_far(progress)[0]))
+    end = marks[-1][0]
+    factors = [max(took / share * 100 / end, end * share / took / 100) for took, share in marks if share >= BAR_SHARE]
+    what = f"progress bar: promised end / true end after the first {BAR_SHARE} %, worst"
+    return [
+        at_most(what, max(factors), (2.0, "x"), f"median {median(factors):.2f} x, {len(factors)} looks, {end:.0f} s")
+    ]
 
 
 # ---- ten thousand saves

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from lsp_server.doctor.report import Check, counted, listed, megabytes
 from lsp_server.engine.cache import Kept, cache_home, kept_indexes
+from lsp_server.engine.vector_cache import NAME as VECTORS
 
 SHOWN = 5  # rows of each kind; JSON has them all
-VECTORS = "vectors.db"  # what all indexes share
 
 
 def check_cache(cache_dir: str) -> Iterator[Check]:

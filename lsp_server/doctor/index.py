@@ -13,12 +13,12 @@ import psutil
 
 from lsp_server.doctor.model import Model
 from lsp_server.doctor.report import Check, counted, listed, megabytes
-from lsp_server.engine.cache import index_folder, size_of
+from lsp_server.engine.cache import index_folder, pause_mark, size_of
 from lsp_server.engine.encoder import Encoder
 from lsp_server.engine.errors import EngineError
 from lsp_server.engine.examine import Findings, examine_store, is_held, reasons
 from lsp_server.engine.files import check_root
-from lsp_server.engine.home import Home, signed
+from lsp_server.engine.home import signed
 from lsp_server.engine.index import Index, Options
 from lsp_server.engine.query import Query
 from lsp_server.engine.store import Store, model_of
@@ -35,7 +35,7 @@ _REPAIR = "It is made anew by itself with the next change in an editor, or by: m
 def made_with(root: Path, options: Options) -> str:
     """Return the fingerprint of the model that a folder's index was made with, "" where there is none."""
     with suppress(EngineError, OSError, ValueError):
-        store = index_folder(root.resolve(), options.cache_dir) / "index.db"
+        store = index_folder(root.resolve(), options.cache_dir, options.rules.key()) / "index.db"
         return model_of(store) if store.stat().st_size else ""  # opening an empty file would make it a store
     return ""
 
@@ -48,9 +48,9 @@ def check_index(root: Path, options: Options, model: Model) -> Iterator[Check]:
     except EngineError as error:
         yield Check("folder", "fail", str(error), folder=name)
         return
-    folder = index_folder(resolved, options.cache_dir)
+    folder = index_folder(resolved, options.cache_dir, options.rules.key())
     store = folder / "index.db"
-    writing = _lock(folder, name)
+    writing = _lock(folder, name, is_paused=pause_mark(resolved, options.cache_dir).exists())
     if not store.exists():
         yield Check("index", "warn", "nothing is indexed yet", (), (_UPDATE,), {"path": str(store)}, name)
         yield writing
@@ -65,7 +65,7 @@ def check_index(root: Path, options: Options, model: Model) -> Iterator[Check]:
     yield writing
     if found.damage:
         return
-    yield _graph(Home(resolved, options.cache_dir).graph, found, model, name)
+    yield _graph(folder / "graph.hnsw", found, model, name)
     yield _skipped(store, name)
     if model.encoder is not None and found.samples:
         yield _search(resolved, options, model.encoder, found, name)
@@ -114,7 +114,7 @@ def _store(store: Path, found: Findings, model: Model, name: str, *, is_written:
     return Check("index", "ok", summary + waiting, where, (), details, name)
 
 
-def _lock(folder: Path, name: str) -> Check:
+def _lock(folder: Path, name: str, *, is_paused: bool) -> Check:
     said = signed(folder)
     try:
         held = is_held(folder)
@@ -124,8 +124,8 @@ def _lock(folder: Path, name: str) -> Check:
         summary = f"the lock cannot be tried ({error.strerror}): this index can be read, not written"
         return Check("lock", "warn", summary, (), (remedy,), details, name)
     details = {"path": str(folder / "lock"), "held": held, "pid": None, "program": None, "since": None}
-    details["paused"] = (folder / "paused").exists()
-    if details["paused"]:
+    details["paused"] = is_paused
+    if is_paused:
         remedy = "Go on with: meaning-ls resume"
         return Check("lock", "warn", "indexing is paused, in every editor", (), (remedy,), details, name)
     if not held:
@@ -194,7 +194,8 @@ def _search(root: Path, options: Options, encoder: Encoder, found: Findings, nam
         finally:
             index.close()
     except Exception as error:  # noqa: BLE001 - damage that nothing else noticed may fail in any way
-        remedy = f"Delete {index_folder(root, options.cache_dir)} and run: meaning-ls index"
+        folder = index_folder(root, options.cache_dir, options.rules.key())
+        remedy = f"Delete {folder} and run: meaning-ls index"
         return Check("search", "fail", f"a search fails ({type(error).__name__}: {error})", (), (remedy,), folder=name)
     milliseconds = 1000 * median(seconds)
     details = {"asked": len(found.samples), "missed": missed, "milliseconds": round(milliseconds, 2)}

@@ -1,8 +1,9 @@
 """Cache: where a user's indexes lie, and which folder each of them belongs to.
 
 Takes roots and the `cacheDir` setting, gives paths; makes folders that are readable by their owner alone. Beside the
-indexes of all roots (`index/NAME-DIGEST/`) lie what they share and the log. Reads and writes nothing of an index but
-the note that names its root.
+indexes of all roots (`index-SCHEMA/NAME-DIGEST/`) lie what they share and the log. A program with another schema keeps
+its indexes beside ours, so that two that are in use at once do not take them from each other. Reads and writes nothing
+of an index but the note that names its root.
 """
 
 import contextlib
@@ -11,6 +12,7 @@ import logging
 import os
 import shutil
 import stat
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +22,9 @@ import platformdirs
 from lsp_server.engine.errors import StoreError
 
 NAME_LENGTH = 40  # of a root's name in that of its index: for people who look into the cache, the digest tells apart
+
+SCHEMA = 3  # of an index's files; raised when a program cannot read what the one before has written
+UNUSED_SECONDS = 30 * 86_400.0  # after which the indexes of another schema are removed
 
 _ROOT = "root"  # the file that names the root, for a digest does not
 
@@ -42,29 +47,50 @@ def cache_home(cache_dir: str) -> Path:
     return Path(platformdirs.user_cache_dir("meaning-ls", appauthor=False))
 
 
-def index_folder(root: Path, cache_dir: str) -> Path:
-    """Return where the index of a resolved root lies, whether there is one or not."""
+def index_folder(root: Path, cache_dir: str, rules: str = "") -> Path:
+    """Return where the index of a resolved root lies, whether there is one or not.
+
+    `rules` tells apart the indexes of one root that hold other files, see `files.Rules.key`.
+    """
+    name = _name(root) + (f"-{rules}" if rules else "")
+    return cache_home(cache_dir) / f"index-{SCHEMA}" / name
+
+
+def pause_mark(root: Path, cache_dir: str) -> Path:
+    """Return the file that says that indexing of a root is paused, whatever the schema and the rules of an index."""
+    return cache_home(cache_dir) / "paused" / _name(root)
+
+
+def _name(root: Path) -> str:
     digest = hashlib.blake2b(str(root).encode("utf-8", "surrogateescape"), digest_size=6).hexdigest()
-    name = root.name.encode("ascii", "replace").decode().replace("?", "_")[:NAME_LENGTH]
-    return cache_home(cache_dir) / "index" / f"{name}-{digest}"
+    return f"{root.name.encode('ascii', 'replace').decode().replace('?', '_')[:NAME_LENGTH]}-{digest}"
 
 
-def make_index_folder(root: Path, cache_dir: str) -> Path:
-    """Make and return the folder of this root's index: readable by its owner alone. Raises StoreError."""
-    folder = index_folder(root, cache_dir)
+def make_private(folder: Path) -> None:
+    """Make a folder that its owner alone can read, and the folders above it. Raises StoreError."""
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for part in (folder.parent, folder):
+            part.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         raise StoreError(
             f"{folder} cannot be made ({error.strerror}). Choose another place with --cache-dir."
         ) from error
+
+
+def siblings(root: Path, cache_dir: str) -> list[Path]:
+    """Return the folders of all indexes of a root that we can read, by name."""
+    home = cache_home(cache_dir) / f"index-{SCHEMA}"
+    return sorted(folder for folder in home.glob(f"{_name(root)}*") if _root_of(folder) == root)
+
+
+def note_root(folder: Path, root: Path) -> None:
+    """Write down in an index's folder which root it belongs to."""
     note = folder / _ROOT
     make_way(note)
     with contextlib.suppress(OSError):  # on a full disk the index still works; the next start tries again
         if not note.exists() or note.read_bytes() != os.fsencode(root):
             note.touch(mode=0o600)
             note.write_bytes(os.fsencode(root))
-    return folder
 
 
 def make_way(*paths: Path) -> None:
@@ -86,12 +112,26 @@ def make_way(*paths: Path) -> None:
 
 def kept_indexes(cache_dir: str) -> Iterator[Kept]:
     """Give every index of the cache, by name. Raises OSError when the cache cannot be read."""
-    home = cache_home(cache_dir) / "index"
+    home = cache_home(cache_dir)
     if not home.is_dir():
         return
-    for folder in sorted(home.iterdir()):
-        if folder.is_dir() and not folder.is_symlink():
-            yield Kept(folder, _root_of(folder), size_of(folder))
+    for indexes in sorted(home.iterdir()):
+        if indexes.name.startswith("index-") and indexes.is_dir() and not indexes.is_symlink():
+            for folder in sorted(indexes.iterdir()):
+                if folder.is_dir() and not folder.is_symlink():
+                    yield Kept(folder, _root_of(folder), size_of(folder))
+
+
+def sweep(cache_dir: str) -> None:
+    """Remove the indexes of other schemas, and those of ours with rules of their own, that nobody used for long."""
+    with contextlib.suppress(OSError):
+        for kept in kept_indexes(cache_dir):
+            if kept.root is None or kept.folder == index_folder(kept.root, cache_dir):  # not known as ours, or wanted
+                continue
+            used = max(file.stat().st_mtime for file in kept.folder.iterdir())
+            if time.time() - used > UNUSED_SECONDS:
+                shutil.rmtree(kept.folder)
+                _log.info("%s was not used for a month and is removed", kept.folder)
 
 
 def size_of(folder: Path) -> int:
@@ -110,4 +150,5 @@ def _root_of(folder: Path) -> Path | None:
         root = Path(os.fsdecode((folder / _ROOT).read_bytes()))
     except (OSError, ValueError):
         return None
-    return root if root.is_absolute() and index_folder(root, "").name == folder.name else None
+    name, rules = _name(root), folder.name.removeprefix(_name(root))
+    return root if root.is_absolute() and folder.name.startswith(name) and rules[:1] in ("", "-") else None

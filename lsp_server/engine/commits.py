@@ -1,18 +1,23 @@
-"""Commits: how a store changes. One writer at a time, which holds the folder's lock (see `index`).
+"""Commits: how a store changes. One writer at a time, which holds the folder's lock (see `home`).
+
+Should a lock fail, for somebody deleted its file or its file system knows none, the store itself tells writers apart:
+each signs it when it begins, and one that finds another's sign has lost its right and commits nothing more.
 
 Takes what was read from files and the vectors of their texts. Each public call is one transaction that carries files,
 symbols, words and pending texts together, and raises the generation by one.
 """
 
 import json
+import secrets
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from lsp_server.engine.database import explain
-from lsp_server.engine.errors import StoreError
+from lsp_server.engine.errors import Busy, StoreError
 from lsp_server.engine.files import Stamp
 from lsp_server.engine.store import Store, in_scope, path_bytes, path_text
 
@@ -54,18 +59,38 @@ class FileRecord:
 
 
 class StoreWriter(Store):
-    """The connection of the process that indexes. Raises StoreError when a commit fails; nothing of it is kept then."""
+    """The connection of the process that indexes.
+
+    Raises StoreError when a commit fails, Busy when another process has begun to write; nothing of it is kept then.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._sign = secrets.token_hex(8)  # a fencing token
+        try:
+            with self._transaction():
+                self._remember("writer", self._sign)
+        except BaseException:
+            self.close()
+            raise
 
     @contextmanager
     def _commit(self) -> Iterator[int]:
         """Run a block as one transaction under the next generation, which it yields."""
+        with self._transaction():
+            if self.meta("writer") != self._sign:
+                raise Busy(f"Another process has begun to write {self.path}. Its results can be searched.")
+            generation = self.generation() + 1
+            self._remember("generation", str(generation))
+            yield generation
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
         try:
             # IMMEDIATE: a deferred transaction that reads first fails at once when another process commits between.
             self._db.execute("BEGIN IMMEDIATE")
             try:
-                generation = self.generation() + 1
-                self._remember("generation", str(generation))
-                yield generation
+                yield
                 self._db.execute("COMMIT")
             except BaseException:
                 if self._db.in_transaction:  # a full disk ends it by itself

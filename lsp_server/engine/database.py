@@ -6,9 +6,8 @@ import sqlite3
 import time
 from pathlib import Path
 
-from lsp_server.engine.cache import make_way
+from lsp_server.engine.cache import SCHEMA, make_way
 
-SCHEMA = 3  # another number on disk: the file is made anew
 BUSY_SECONDS = 10.0  # how long a commit waits for another process's commit
 
 TABLES = """
@@ -55,6 +54,20 @@ def remove(path: Path) -> None:
     """Delete a store and the files that SQLite keeps beside it."""
     for file in files_of(path):
         file.unlink(missing_ok=True)
+
+
+def copy_database(source: Path, target: Path) -> None:
+    """Copy a database that others may be writing. Raises sqlite3.Error, OSError; then there is no copy."""
+    made = target.with_name(f"{target.name}-copy")
+    remove(made)
+    try:
+        with contextlib.closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as read:
+            made.touch(mode=0o600)
+            with contextlib.closing(sqlite3.connect(made)) as write:
+                read.backup(write)
+        made.replace(target)
+    finally:
+        remove(made)
 
 
 def clear_leftovers(path: Path) -> None:

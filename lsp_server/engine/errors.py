@@ -9,5 +9,9 @@ class Busy(EngineError):
     """Another process is writing this index."""
 
 
+class Interrupted(EngineError):
+    """A pass was told to stop while it looked for files."""
+
+
 class StoreError(EngineError):
     """The index on disk cannot be opened, read or written."""

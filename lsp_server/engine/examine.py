@@ -12,7 +12,8 @@ from pathlib import Path
 
 import filelock
 
-from lsp_server.engine.database import SCHEMA, explain, is_damage
+from lsp_server.engine.cache import SCHEMA
+from lsp_server.engine.database import explain, is_damage
 from lsp_server.engine.errors import StoreError
 from lsp_server.engine.store import path_text
 

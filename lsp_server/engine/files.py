@@ -10,9 +10,10 @@ escapes (`os.fsdecode`): such a path cannot be encoded as UTF-8 without `errors=
 feeds. Links are never followed: what they lead to inside the root is found under its own name.
 """
 
+import json
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from operator import attrgetter
@@ -79,6 +80,12 @@ class Rules:
     exclude: tuple[str, ...] = ()
     max_file_bytes: int = 1_000_000
 
+    def key(self) -> str:
+        """Return what tells these rules from others, in 8 characters; "" for the rules that nobody has changed."""
+        if self == Rules():
+            return ""
+        return blake2b(json.dumps([self.exclude, self.max_file_bytes]).encode(), digest_size=4).hexdigest()
+
 
 @dataclass(frozen=True, slots=True)
 class Walk:
@@ -126,10 +133,13 @@ def check_root(root: Path) -> Path:
     return resolved
 
 
-def walk(root: Path, rules: Rules) -> Walk:
-    """Find all files of a root that are worth reading. Raises FilesError as `check_root` does."""
+def walk(root: Path, rules: Rules, glance: Callable[[], None] = lambda: None) -> Walk:
+    """Find all files of a root that are worth reading. Raises FilesError as `check_root` does.
+
+    `glance` is called for every folder; what it raises ends the walk.
+    """
     scan = _Scan(str(check_root(root)), rules)
-    _walk_below(scan, scan.top())
+    _walk_below(scan, scan.top(), glance)
     return scan.result()
 
 
@@ -230,9 +240,10 @@ def _judge_content(root: Path, steps: list[str], text: str, rules: Rules) -> str
     return language
 
 
-def _walk_below(scan: _Scan, start: Folder) -> None:
+def _walk_below(scan: _Scan, start: Folder, glance: Callable[[], None] = lambda: None) -> None:
     stack = [start]
     while stack:
+        glance()
         folder = stack.pop()
         try:
             with os.scandir(folder.absolute) as listing:

@@ -1,8 +1,10 @@
 """Home: the folder of one root's index in the user's cache, and who may write there.
 
-Takes a root, gives the paths of everything that is kept for it. One process writes at a time: the holder of a lock that
-the system releases when the process dies, whatever kills it. Small files beside tell the others what they must know:
-that the index is damaged, that indexing is paused, who writes. All of it is readable by its owner alone.
+Takes a root, gives the paths of everything that is kept for it. Who leaves out other files than the rest has an index
+of his own, which begins as a copy, so that programs with other settings do not undo each other's work. One process
+writes at a time: the holder of a lock that the system releases when the process dies, whatever kills it. Small files
+beside tell the others what they must know: that the index is damaged, that indexing is paused, who writes. All of it is
+readable by its owner alone.
 """
 
 import contextlib
@@ -19,8 +21,17 @@ from pathlib import Path
 import filelock
 import psutil
 
-from lsp_server.engine.cache import cache_home, index_folder, make_index_folder, make_way
-from lsp_server.engine.database import remove
+from lsp_server.engine.cache import (
+    cache_home,
+    index_folder,
+    make_private,
+    make_way,
+    note_root,
+    pause_mark,
+    siblings,
+    sweep,
+)
+from lsp_server.engine.database import copy_database, remove
 from lsp_server.engine.errors import Busy, StoreError
 
 _log = logging.getLogger(__name__)
@@ -36,18 +47,18 @@ class Writer:
 
 
 class Home:
-    """Where the index of a root lies. Raises StoreError when the folder cannot be made."""
+    """Where the index of a root lies; `rules` as in `index_folder`. Raises StoreError when it cannot be made."""
 
-    def __init__(self, root: Path, cache_dir: str) -> None:
+    def __init__(self, root: Path, cache_dir: str, rules: str = "") -> None:
         self.root = root
         self.cache = cache_home(cache_dir)
         self._cache_dir = cache_dir
-        self.folder = index_folder(root, cache_dir)
+        self.folder = index_folder(root, cache_dir, rules)
         self.make()
         self.store = self.folder / "index.db"
         self.graph = self.folder / "graph.hnsw"
         self._damage = self.folder / "damaged"
-        self._pause = self.folder / "paused"
+        self._pause = pause_mark(root, cache_dir)
         self._writer = self.folder / "writer.json"
         # Not bound to a thread: a pass may be begun in one and closed in another.
         self._lock_file = self.folder / "lock"
@@ -55,7 +66,24 @@ class Home:
 
     def make(self) -> None:
         """Make the folder, or make it again: a cache may be deleted at any time. Raises StoreError."""
-        make_index_folder(self.root, self._cache_dir)
+        make_private(self.folder)
+        note_root(self.folder, self.root)
+
+    def begin(self) -> None:
+        """Begin with what another index of this root holds, if there is one; a pass makes it right for our rules."""
+        others = [folder / "index.db" for folder in siblings(self.root, self._cache_dir) if folder != self.folder]
+        if self.store.exists() or not others:
+            return
+        with contextlib.suppress(Busy, StoreError), self.writing():
+            try:
+                if not self.store.exists():  # still
+                    copy_database(max(others, key=lambda path: path.stat().st_mtime), self.store)
+            except (sqlite3.Error, OSError) as error:
+                _log.warning("the index %s is made anew, for none can be copied (%s)", self.store, error)
+
+    def sweep(self) -> None:
+        """Remove other indexes of the user that were not used for long, and that would be made anew."""
+        sweep(self._cache_dir)
 
     # ---- who writes
 
@@ -121,6 +149,7 @@ class Home:
 
     def pause(self) -> None:
         """Have nobody index until `resume`. Raises StoreError."""
+        make_private(self._pause.parent)
         make_way(self._pause)
         try:
             self._pause.touch(mode=0o600)

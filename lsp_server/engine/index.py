@@ -58,6 +58,11 @@ class Options:
     cache_dir: str = ""  # "": the user's cache folder
     memory_limit: int = 0  # megabytes of this process and its children, 0: none
 
+    @property
+    def rules(self) -> Rules:
+        """What the user wants left out."""
+        return Rules(self.exclude, self.max_file_bytes)
+
 
 class Index:
     """One folder's index. `catch_up` in one thread at a time; `search` and the other questions in any.
@@ -68,13 +73,13 @@ class Index:
     def __init__(self, root: Path, options: Options | None = None, encoder: Encoder | None = None) -> None:
         self.options = options or Options()
         self.root = check_root(root)
-        self.rules = Rules(self.options.exclude, self.options.max_file_bytes)
-        self.home = Home(self.root, self.options.cache_dir)
+        self.rules = self.options.rules
+        self.home = Home(self.root, self.options.cache_dir, self.rules.key())
         self.folder, self.store_path = self.home.folder, self.home.store
+        self.home.begin()
         used = model_of(self.store_path)
         asked = Asked(self.options.model, self.options.device, self.options.cache_dir, used)
         self._models = Models(asked, encoder)
-        self.model, self.fingerprint = self._models.own.id, self._models.own.fingerprint
         self._overlay = Overlay()
         self.budget = Budget(self.options.memory_limit, lambda: resident(self.writing.children()))
         self.writing = Writing(self.home, self.rules, self._models, self.options.threads, self.budget)
@@ -107,7 +112,9 @@ class Index:
 
     def _make_corpus(self) -> Corpus:
         """Hold the vectors of our model, those of the former one until every text has a vector of ours."""
-        self._serving = self._models.serving(self._store.meta("model"))
+        note = self._store.meta("model")
+        self._models.follow(note)
+        self._serving = self._models.serving(note)
         model = self._serving
         # What will be held is known before it is: a graph keeps four bytes a dimension and 270 for links.
         vectors = self._store.vector_count(model.fingerprint)
@@ -116,6 +123,16 @@ class Index:
         corpus = Corpus(self._store, self.home.graph, model.fingerprint, model.dims, self._saving)
         self._overlay.move_to(corpus)
         return corpus
+
+    @property
+    def model(self) -> str:
+        """The id of the model that makes the vectors."""
+        return self._models.own.id
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells that model from all others."""
+        return self._models.own.fingerprint
 
     def close(self) -> None:
         """Let go of files and processes."""
@@ -170,7 +187,9 @@ class Index:
             elif not self.store_path.exists() or self.store_path.stat().st_ino != self._inode:  # somebody made it anew
                 changed = self._reopen()
             elif changed := self._corpus.catch_up():
-                if self._serving != self._models.serving(self._store.meta("model")):
+                note = self._store.meta("model")
+                self._models.follow(note)
+                if self._serving != self._models.serving(note):
                     self._replace_corpus()
                 if self._saving < Saving.MEANING and self.budget.is_exceeded():
                     self._save_memory()

@@ -1,11 +1,13 @@
 """Serving: which encoder makes the vectors of an index, and which one answers meanwhile.
 
 Takes the setting `model` and what a store notes of the model that its vectors come from. An index that moves to another
-model answers by the former one until every text has its new vector, so both may be loaded for a while. Loading waits
-until the first use.
+model answers by the former one until every text has its new vector, so both may be loaded for a while. Where programs
+ask for different models, the last that moved the index decides, and the others go along. Loading waits until the first
+use.
 """
 
 import json
+import logging
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,8 @@ from lsp_server.engine.devices import AUTO, get_device
 from lsp_server.engine.encoder import Encoder
 from lsp_server.engine.installed import find_model
 from lsp_server.engine.remembered import measured_here
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,7 @@ class Models:
             card = read_card(folder)
             self.own = Model(card.id, card.fingerprint(), card.dims, str(folder))
         self._known = {self.own.fingerprint: self.own}
+        self._was_ours = False
 
     def serving(self, note: str) -> Model:
         """Return the model to answer by: the one that a store notes as complete, ours when it notes none."""
@@ -73,6 +78,17 @@ class Models:
             return self.own
         self._known[model.fingerprint] = model
         return model
+
+    def follow(self, note: str) -> None:
+        """Make another model ours, if the index was complete by ours and another process has moved it on since.
+
+        Two processes that ask for different models would else move an index to and fro for ever.
+        """
+        noted = self.serving(note)
+        if noted is not self.own and self._was_ours:
+            _log.info("another process has moved the index to the model %s, and this one goes along", noted.id)
+            self.own = noted
+        self._was_ours = self._was_ours or (bool(note) and noted is self.own)
 
     def by_fingerprint(self, fingerprint: str) -> Model:
         """Return a model that `serving` has given."""

@@ -16,8 +16,6 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-import numpy as np
-
 from lsp_server.engine.commits import FileRecord, StoreWriter
 from lsp_server.engine.encoder import Encoder
 from lsp_server.engine.errors import EngineError
@@ -71,10 +69,20 @@ class Plan:
     scope: frozenset[str]  # the files and folders that were looked at, empty for the whole root
 
 
-def plan_all(root: Path, rules: Rules, store: Store, recipe: str, first: Sequence[str]) -> Plan:
-    """Compare the whole root with the store; `first` are read first, then what changed last, then by folder."""
+def plan_all(
+    root: Path,
+    rules: Rules,
+    store: Store,
+    recipe: str,
+    first: Sequence[str],
+    glance: Callable[[], None] = lambda: None,
+) -> Plan:
+    """Compare the whole root with the store; `first` are read first, then what changed last, then by folder.
+
+    `glance` is called for every folder and may raise to stop the look.
+    """
     known = store.known_files()
-    found = walk(root, rules)
+    found = walk(root, rules, glance)
     changed = [entry for entry in found.files if _is_changed(entry, known.get(entry.path), recipe)]
     recent = {entry.path for entry in sorted(changed, key=lambda entry: -entry.mtime_ns)[:RECENT]}
     places = {path: place for place, path in enumerate(first)}
@@ -169,6 +177,7 @@ class Pass:
     def run(self, plan: Plan) -> Iterator[Progress]:
         """Do what `plan` says. Raises ModelError when there is no encoder; words are complete by then."""
         self.files_total = len(plan.wanted)
+        self._cache.trim()  # an earlier pass was stopped before it did so itself
         if plan.deleted:
             self._store.delete_files(plan.deleted)
         if plan.scope:  # what was just saved does not wait for what a pass over everything has left
@@ -283,10 +292,7 @@ class Pass:
             first = threading.current_thread() is self._running[1]
             while (first or not self._saving) and (task := self._texts.get()) is not None and not self._stop.is_set():
                 began = time.thread_time()
-                vector = encoder.encode(task[1])
-                if not np.isfinite(vector).all():
-                    raise ValueError(f"the model {self._model} gives vectors that are no numbers")
-                if not self._put((task[0], quantise(vector))):
+                if not self._put((task[0], quantise(encoder.encode(task[1])))):
                     return
                 self._pace(time.thread_time() - began)
         except Exception as error:  # noqa: BLE001 - the end of a background task: the pass raises it

@@ -20,7 +20,8 @@ MOST_BYTES = 512 * 2**20  # 1.1 million vectors of 384 dimensions
 KEPT_SHARE = 0.8  # of MOST_BYTES, when it was exceeded
 USED_SECONDS = 86_400  # a vector's last use is noted once a day: reading stays reading
 BUSY_SECONDS = 2.0  # waiting for another process's commit; after that it goes without
-SCHEMA = 1
+SCHEMA = 1  # a program with another one has a file of its own
+NAME = f"vectors-{SCHEMA}.db"
 STEP = 400  # hashes a question, below SQLite's smallest limit of parameters
 
 _TABLES = (

@@ -8,6 +8,7 @@ changed while it is searched, and made anew by whoever writes the index. Knows n
 import contextlib
 import json
 import logging
+import math
 import os
 from collections.abc import Iterable, Iterator
 from hashlib import blake2b
@@ -19,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lsp_server.engine.cache import make_way
+from lsp_server.engine.errors import EngineError
 from lsp_server.engine.rows import MemoryRows, Rows
 
 if TYPE_CHECKING:
@@ -40,8 +42,13 @@ Integers = NDArray[np.int64]
 
 
 def quantise(vector: Floats) -> bytes:
-    """Return a unit vector, float32 [dim], as `dim` signed bytes: its direction in 8 bits (recall@10 .99)."""
+    """Return a unit vector, float32 [dim], as `dim` signed bytes: its direction in 8 bits (recall@10 .99).
+
+    Raises EngineError for a vector that is none.
+    """
     largest = float(np.abs(vector).max()) or 1.0
+    if not math.isfinite(largest):
+        raise EngineError("The model gives vectors that are no numbers. Choose another one: meaning-ls models")
     eight_bits: NDArray[np.int8] = np.rint(vector * (127 / largest)).astype(np.int8)
     return eight_bits.tobytes()
 

@@ -19,7 +19,7 @@ from lsp_server.engine.serving import Models
 from lsp_server.engine.store import Store
 from lsp_server.engine.threads import default_threads
 from lsp_server.engine.update import Pass, Plan, Progress, plan_all, plan_paths
-from lsp_server.engine.vector_cache import VectorCache
+from lsp_server.engine.vector_cache import NAME, VectorCache
 
 
 class Writing:
@@ -27,12 +27,14 @@ class Writing:
 
     def __init__(self, home: Home, rules: Rules, models: Models, threads: int, budget: Budget) -> None:
         self.pace: Callable[[float], None] = at_full_speed  # see `update.Pass`
+        self.glance: Callable[[], None] = nothing_else  # called again and again while files are looked for
         self.budget = budget
         self._home = home
         self._rules = rules
         self._models = models
         self._threads = threads
         self._reader: ReadingProcess | None = None
+        self._is_swept = False
 
     def update(self, first: Sequence[str]) -> Iterator[Progress]:
         """Pass over the whole root, the files `first` before the others."""
@@ -43,7 +45,7 @@ class Writing:
         yield from self._pass(lambda store: plan_paths(self._home.root, self._rules, store, self.recipe(), paths))
 
     def _plan_all(self, store: Store, first: Sequence[str]) -> Plan:
-        return plan_all(self._home.root, self._rules, store, self.recipe(), first)
+        return plan_all(self._home.root, self._rules, store, self.recipe(), first, self.glance)
 
     def reader(self) -> ReadingProcess:
         """Return what reads files in a process of its own, which is started on first use."""
@@ -78,10 +80,12 @@ class Writing:
                 yield from self._write(lambda store: self._plan_all(store, ()))
 
     def _write(self, make_plan: Callable[[Store], Plan]) -> Iterator[Progress]:
-        own, threads = self._models.own, self._threads or default_threads()
+        threads = self._threads or default_threads()
         with contextlib.ExitStack() as opened:
             store = opened.enter_context(contextlib.closing(StoreWriter(self._home.store)))  # a damaged one raises
-            cache = opened.enter_context(contextlib.closing(VectorCache(self._home.cache / "vectors.db")))
+            self._models.follow(store.meta("model"))
+            own = self._models.own
+            cache = opened.enter_context(contextlib.closing(VectorCache(self._home.cache / NAME)))
             yield Progress("scan", generation=store.generation())
             if not store.meta("complete"):  # there will be something to read: its process starts while files are found
                 self.reader().start()
@@ -100,6 +104,14 @@ class Writing:
             yield from run.run(plan)
             if not plan.scope and store.meta("model") != own.note():
                 store.remember("model", own.note())
+            self._models.follow(store.meta("model"))
+        if not (plan.scope or self._is_swept):
+            self._is_swept = True
+            self._home.sweep()
+
+
+def nothing_else() -> None:
+    """Go on looking."""
 
 
 def at_full_speed(seconds: float) -> None:

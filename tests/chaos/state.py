@@ -88,7 +88,7 @@ def copied(path: Path) -> Iterator[sqlite3.Connection]:
 def embedded(root: Path, cache: Path) -> set[bytes]:
     """Return the hashes of the texts that never have to be embedded again: the store or the vector cache has them."""
     known: set[bytes] = set()
-    for path in (index_folder(root.resolve(), str(cache)) / "index.db", cache / "vectors.db"):
+    for path in (index_folder(root.resolve(), str(cache)) / "index.db", cache / "vectors-1.db"):
         if path.exists() and path.stat().st_size:
             with copied(path) as db:
                 if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'vectors'").fetchone():

@@ -16,6 +16,7 @@ from support import BagEncoder, drain, write_workspace
 
 from lsp_server.engine import corpus, update, vectors
 from lsp_server.engine.agreement import open_encoder
+from lsp_server.engine.cache import pause_mark
 from lsp_server.engine.card import CARD
 from lsp_server.engine.encoder import bundled_model
 from lsp_server.engine.home import Home
@@ -59,7 +60,7 @@ OF_INDEX = (
     "root",
     "lock",
 )
-OF_CACHE = ("vectors.db", "vectors.db-wal", "vectors.db-shm", "turn", "measured.json")
+OF_CACHE = ("vectors-1.db", "vectors-1.db-wal", "vectors-1.db-shm", "turn", "measured.json")
 FILES = OF_INDEX + OF_CACHE
 DAMAGES = ("missing", "empty", "truncated", "flipped", "foreign", "other version", "a folder", "no permission")
 
@@ -234,7 +235,7 @@ def test_a_bit_anywhere_in_the_store(whole, cache, seed):
 def test_a_pause_can_be_ended_whatever_holds_it(whole, cache, how):
     home = Home(whole[0], str(cache))
     home.pause()
-    damage(home.folder / "paused", how)
+    damage(pause_mark(whole[0], str(cache)), how)
     home.resume()
     assert not home.is_paused
     home.pause()

@@ -110,7 +110,7 @@ def test_a_renamed_folder_embeds_one_text_a_file(make_index, encoder) -> None:
 @pytest.mark.parametrize("damage", ["garbage", "truncated", "flipped", "foreign", "missing", "half missing", "folder"])
 def test_the_shared_vectors_may_be_damaged_or_deleted_at_any_time(make_index, tmp_path, damage) -> None:
     index = make_index(CODE)
-    shared = tmp_path / "cache/vectors.db"
+    shared = tmp_path / "cache/vectors-1.db"
     with contextlib.closing(sqlite3.connect(shared)) as db:
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     content = shared.read_bytes()
@@ -132,7 +132,7 @@ def test_the_shared_vectors_may_be_damaged_or_deleted_at_any_time(make_index, tm
         case "missing":
             shared.unlink()
         case "half missing":
-            shared.with_name("vectors.db-wal").write_bytes(os.urandom(5_000))
+            shared.with_name("vectors-1.db-wal").write_bytes(os.urandom(5_000))
             shared.unlink()
         case "folder":
             shared.unlink()
@@ -148,7 +148,7 @@ def test_the_shared_vectors_may_be_damaged_or_deleted_at_any_time(make_index, tm
 
 
 def test_the_shared_vectors_are_bounded_and_the_oldest_go(tmp_path) -> None:
-    path = tmp_path / "vectors.db"
+    path = tmp_path / "vectors-1.db"
     with contextlib.closing(VectorCache(path, most_bytes=200_000)) as cache:
         old = [(b"old%013d" % i, b"x" * 400) for i in range(400)]
         new = [(b"new%013d" % i, b"y" * 400) for i in range(200)]

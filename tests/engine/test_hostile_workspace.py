@@ -506,13 +506,14 @@ def test_no_file_of_the_cache_can_be_read_by_others(tmp_path: Path) -> None:
         assert exposed(cache) == {}, f"after {' '.join(words)}"
 
     run("index", "--cache-dir", str(cache), str(root))
-    assert (cache / "vectors.db").exists()
+    assert (cache / "vectors-1.db").exists()
     run("search", "--cache-dir", str(cache), "total price", str(root))
     run("pause", "--cache-dir", str(cache), str(root))
     run("models", "choose", "minilm-l6", "--cache-dir", str(cache))
     run("doctor", "--cache-dir", str(cache), str(root))
     kept = sorted(path.name for path in cache.rglob("*") if path.is_file())
-    assert {"index.db", "vectors.db", "paused"} <= set(kept)
+    assert {"index.db", "vectors-1.db"} <= set(kept)
+    assert list((cache / "paused").iterdir())
 
 
 @posix
@@ -531,5 +532,5 @@ async def test_no_file_that_the_server_keeps_can_be_read_by_others(tmp_path: Pat
         assert exposed(cache) == {}
     finally:
         os.umask(before)
-    assert {"index.db", "vectors.db"} <= {path.name for path in cache.rglob("*")}
+    assert {"index.db", "vectors-1.db"} <= {path.name for path in cache.rglob("*")}
     assert list((cache / "log").iterdir())

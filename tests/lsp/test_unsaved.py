@@ -1,6 +1,7 @@
 """What stands in the editor is found, not what stands on disk: unsaved documents and notebook cells."""
 
 import asyncio
+import json
 import time
 
 import pytest
@@ -149,6 +150,25 @@ async def test_the_cells_of_a_notebook(opened, project):
     )
     rows = await until(opened, DRINK, lambda rows: any(row["name"] == "brew_coffee" for row in rows))
     assert any(row["location"]["uri"] == notebook.as_uri() for row in rows)
+    # Other settings open the folder anew: what is typed stays.
+    since = len(opened.heard)
+    opened.notify("workspace/didChangeConfiguration", {"settings": {"meaning": {"exclude": ["*.unheard"]}}})
+    await opened.ready(since)
+    await until(opened, DRINK, lambda rows: any(row["name"] == "brew_coffee" for row in rows))
+    # What is open answers until the saved file was read: one or the other is found at every moment.
+    source = COFFEE.replace("brew_coffee", "boil_coffee")
+    written = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None, "source": source}
+    notebook.write_text(json.dumps({"cells": [written], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}))
+    opened.notify("notebookDocument/didSave", {"notebookDocument": {"uri": notebook.as_uri()}})
+    seen = []
+
+    def is_read(rows):
+        seen.append({row["name"] for row in rows} & {"brew_coffee", "boil_coffee"})
+        return seen[-1] == {"boil_coffee"}
+
+    await until(opened, DRINK, is_read)
+    assert all(seen)
+    await until(opened, DRINK, missing("brew_coffee"))
     opened.notify(
         "notebookDocument/didClose",
         {"notebookDocument": {"uri": notebook.as_uri()}, "cellTextDocuments": [{"uri": cell["document"]}]},

@@ -10,8 +10,8 @@ RUN := $(VENV)/bin/python
 CLIENT := vscode-client/node_modules/.package-lock.json
 SOURCES := lsp_server tests benchmarks .ci docs models vscode-client/scripts
 
-.PHONY: demo test fuzz test-models chaos check format bench bench-quality bench-speed bench-models wheel picture man \
-	screens clean neovim test-editors test-vscode vsix
+.PHONY: demo test fuzz test-models chaos check format bench bench-quality bench-speed bench-models bench-vectors wheel \
+	picture man screens clean neovim test-editors test-vscode vsix
 
 demo: $(VENV)/installed
 	@$(RUN) .ci/demo.py
@@ -49,6 +49,10 @@ bench-quality: $(VENV)/installed-test
 
 bench-speed: $(VENV)/installed-test
 	$(RUN) -m benchmarks.speed $(ARGS)
+
+# What smaller vectors cost in quality and save in memory, up to a million symbols: ten minutes and 3 GB of memory.
+bench-vectors: $(VENV)/installed-test
+	$(RUN) -m benchmarks.vectors $(ARGS)
 
 # Quality, speed and memory of every model that is installed: make bench-models ARGS="--repos click,flask"
 bench-models: $(VENV)/installed-test

@@ -381,13 +381,14 @@ def _print_answer(arguments: argparse.Namespace, index: "Index", answer: "Answer
 
 
 def _print_status(arguments: argparse.Namespace, index: "Index") -> None:
-    from lsp_server.engine.vectors import load_hnswlib
+    index.catch_up()  # once more: the first time leaves the graph aside
+    from lsp_server.engine.hnsw import load_hnswlib
     from lsp_server.listing import status_lines, status_object
 
     if arguments.json:
         _print_json(status_object(index, index.status()))
         return
-    approximate = "hnswlib for large indexes" if load_hnswlib() else "exact scan only, for hnswlib is not installed"
+    approximate = "" if load_hnswlib() else "; hnswlib is not installed, so that there are no graphs"
     _print(*status_lines(index, index.status(), approximate))
 
 

@@ -50,7 +50,7 @@ _WAITING = {
     "power": "Indexing waits while power is to be saved. The command meaning-ls.resume goes on with it all the same.",
     "turn": "Another folder is being indexed; this one comes next.",
 }
-_UNKNOWN = Status("starting", "words", 0, 0, 0, 0, "", "", 0, 0.0, (), 0)
+_UNKNOWN = Status("starting", "words", 0, 0, 0, 0, "", "", "", 0, 0.0, (), 0)
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -133,6 +133,7 @@ class Folder:
             "symbols": known.symbols,
             "embedded": known.embedded,
             "model": known.model,
+            "vectors": known.vectors,
             "uri": self.uri,
             "bytes": known.bytes,
             "lastUpdate": known.last_update,

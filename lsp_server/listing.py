@@ -164,6 +164,7 @@ def status_object(index: Index, status: Status) -> Json:
         "symbols": status.symbols,
         "embedded": status.embedded,
         "model": status.model,
+        "vectors": status.vectors,
         "message": status.message,
         "bytes": status.bytes,
         "lastUpdate": status.last_update,
@@ -175,14 +176,15 @@ def status_object(index: Index, status: Status) -> Json:
 
 
 def status_lines(index: Index, status: Status, approximate: str) -> Iterator[str]:
-    """Give a status for people; `approximate` says how vectors are searched."""
+    """Give a status for people; `approximate` is what there is to say of hnswlib."""
     updated = time.strftime("%Y-%m-%d %H:%M", time.localtime(status.last_update)) if status.last_update else "never"
     yield f"folder    {clean(str(index.root))}"
     yield f"files     {status.files_done:,}, and {status.skipped_total:,} left out"
     pending = status.symbols - status.embedded
     waiting = f"; {pending:,} wait for their vectors" if pending else ""
     yield f"symbols   {status.symbols:,}, of which {status.embedded:,} can be found by meaning{waiting}"
-    yield f"model     {status.model or 'none in use yet'}; {approximate}"
+    yield f"model     {status.model or 'none in use yet'}"
+    yield f"vectors   {status.vectors or 'none yet'}{approximate}"
     yield f"updated   {updated}"
     yield f"index     {clean(str(index.folder))} ({status.bytes / 1e6:,.1f} MB)"
     yield f"log       {clean(str(log_folder(index.options.cache_dir)))}"

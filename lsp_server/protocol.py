@@ -118,6 +118,7 @@ class FolderStatus(IndexStatus):
     """The index of one workspace folder."""
 
     uri: str
+    vectors: str  # how they are held and searched, for people; "" while there are none
     bytes: int
     lastUpdate: float  # seconds since 1970, 0 for never
     skipped: list[Skipped]

@@ -25,7 +25,8 @@ ENGINE_ORDER = (
     *("text", "card", "devices", "tokens", "pooling", "graph", "static", "encoder"),
     *("remembered", "agreement", "installed", "serving"),
     *("database", "home", "vector_cache", "store", "commits"),
-    *("rows", "vectors", "words", "places", "corpus", "names", "query", "search", "git", "hits", "examine"),
+    *("rows", "keys", "reduction", "codes", "vectors", "hnsw"),
+    *("words", "places", "corpus", "names", "query", "search", "git", "hits", "examine"),
     *("reading", "overlay", "update", "writing", "index"),
 )
 
@@ -35,7 +36,7 @@ HOMES = {
     "onnxruntime": {"engine.devices", "models.quantise"},
     "huggingface_hub": {"models.hub"},
     "tokenizers": {"engine.tokens"},
-    "hnswlib": {"engine.vectors"},
+    "hnswlib": {"engine.hnsw"},
     "sqlite3": {
         *("engine.database", "engine.home", "engine.vector_cache", "engine.store", "engine.commits"),
         *("engine.examine", "engine.writing", "engine.index"),

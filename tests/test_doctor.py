@@ -18,12 +18,13 @@ from lsp_server.doctor.cache import check_cache
 from lsp_server.doctor.index import check_index
 from lsp_server.doctor.model import Model
 from lsp_server.doctor.report import Check, Report
-from lsp_server.engine import vectors
+from lsp_server.engine import hnsw
 from lsp_server.engine.cache import index_folder
 from lsp_server.engine.encoder import OnnxEncoder, bundled_model
 from lsp_server.engine.examine import reasons
+from lsp_server.engine.hnsw import build_graph
 from lsp_server.engine.index import Index, Options
-from lsp_server.engine.vectors import VectorTable, build_graph, quantise
+from lsp_server.engine.vectors import VectorTable, quantise
 
 CHECKOUT = Path(__file__).parent.parent
 IDS = [
@@ -143,6 +144,7 @@ def test_a_healthy_project(indexed):
     assert details["symbols"] == details["embedded"] > 5
     assert checks["search"]["details"]["missed"] == []
     assert checks["search"]["details"]["asked"] > 2
+    assert "compared one by one" in checks["search"]["details"]["vectors"]
     assert checks["skipped"]["details"]["reasons"][0] == {
         "reason": "binary",
         "count": 2,
@@ -253,7 +255,7 @@ def test_a_damaged_graph(patient):
     table.extend((number, quantise(row)) for number, row in enumerate(rows, 1))
     for _ in build_graph(patient.folder / "graph.hnsw", table, patient.encoder.fingerprint, 1):
         pass
-    if vectors.load_hnswlib() is None:
+    if hnsw.load_hnswlib() is None:
         pytest.skip("hnswlib is not installed here")
     assert patient.index_checks()["graph"].details == {"nodes": 300, "trouble": ""}
     (data,) = patient.folder.glob("graph-*.hnsw")

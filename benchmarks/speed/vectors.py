@@ -21,9 +21,10 @@ from benchmarks.common import percentile
 from benchmarks.speed.rows import Row, at_least, told
 from lsp_server.engine.corpus import GRAPH_CANDIDATES
 from lsp_server.engine.encoder import Encoder
+from lsp_server.engine.hnsw import build_graph, load_graph
 from lsp_server.engine.index import Index, Options
 from lsp_server.engine.store import Store
-from lsp_server.engine.vectors import VectorTable, build_graph, load_graph, quantise
+from lsp_server.engine.vectors import VectorTable, quantise
 
 K = 50
 RECALL = 0.98  # the figure that the width of the graph's search was chosen for
@@ -64,7 +65,7 @@ def _measure(vectors: Floats, genuine: int, queries: Floats) -> list[Row]:
         exact = np.argpartition(-table.scan(query), K)[:K]
         between = time.perf_counter()
         labels = graph.nearest(query, GRAPH_CANDIDATES)
-        found = np.fromiter((table.row_of[label] for label in labels.tolist()), np.int64, len(labels))
+        found = table.rows_of(labels)
         best = found[np.argsort(-table.cosines(query, found))[:K]]
         ended = time.perf_counter()
         exact_ms.append((between - started) * 1000)

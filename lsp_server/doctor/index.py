@@ -18,12 +18,13 @@ from lsp_server.engine.encoder import Encoder
 from lsp_server.engine.errors import EngineError
 from lsp_server.engine.examine import Findings, examine_store, is_held, reasons
 from lsp_server.engine.files import check_root
+from lsp_server.engine.hnsw import GRAPH_MINIMUM, examine_graph, load_hnswlib
 from lsp_server.engine.home import signed
 from lsp_server.engine.index import Index, Options
 from lsp_server.engine.query import Query
 from lsp_server.engine.store import Store, model_of
 from lsp_server.engine.text import words_of
-from lsp_server.engine.vectors import GRAPH_MINIMUM, examine_graph, load_hnswlib
+from lsp_server.engine.vectors import LARGE_ROWS
 
 FIRST_FILES = 3  # of each reason why files are left out
 SEARCH_LIMIT = 5  # by its own words a symbol must be among the first
@@ -152,6 +153,8 @@ def _graph(graph: Path, found: Findings, model: Model, name: str) -> Check:
         return Check("graph", "fail", f"it is damaged ({trouble}); searches are exact", (), (_REPAIR,), details, name)
     if nodes:
         return Check("graph", "ok", f"{nodes:,} vectors for approximate search", (), (), details, name)
+    if found.embedded > LARGE_ROWS:
+        return Check("graph", "ok", "none: so many vectors are found by codes", (), (), details, name)
     if found.embedded < GRAPH_MINIMUM or load_hnswlib() is None or found.pending:
         return Check("graph", "ok", "none yet; searches are exact", (), (), details, name)
     return Check("graph", "ok", "none; searches are exact, and as right", (), (), details, name)
@@ -185,6 +188,8 @@ def _search(root: Path, options: Options, encoder: Encoder, found: Findings, nam
         index = Index(root, options, encoder)
         try:
             index.catch_up()
+            index.catch_up()  # the first time leaves the graph aside
+            form = index.status().vectors
             for sample in found.samples:
                 begun = time.perf_counter()
                 answer = index.search(Query(" ".join(words_of(sample.text)), SEARCH_LIMIT))
@@ -198,11 +203,11 @@ def _search(root: Path, options: Options, encoder: Encoder, found: Findings, nam
         remedy = f"Delete {folder} and run: meaning-ls index"
         return Check("search", "fail", f"a search fails ({type(error).__name__}: {error})", (), (remedy,), folder=name)
     milliseconds = 1000 * median(seconds)
-    details = {"asked": len(found.samples), "missed": missed, "milliseconds": round(milliseconds, 2)}
+    details = {"asked": len(found.samples), "missed": missed, "milliseconds": round(milliseconds, 2), "vectors": form}
     summary = (
         f"{len(seconds) - len(missed)} of {len(seconds)} symbols are found by their own words, {milliseconds:.0f} ms"
     )
     if 2 * len(missed) > len(seconds):
         remedy = f"Delete {index.folder} and run: meaning-ls index"
         return Check("search", "fail", summary, listed(missed, 5), (remedy,), details, name)
-    return Check("search", "ok", summary, (), (), details, name)
+    return Check("search", "ok", summary, (f"vectors: {form}",), (), details, name)

@@ -17,9 +17,9 @@ from lsp_server import __version__
 from lsp_server.doctor.report import Check, Verdict, counted, listed, megabytes
 from lsp_server.engine.cache import cache_home
 from lsp_server.engine.examine import SQLITE
+from lsp_server.engine.hnsw import load_hnswlib
 from lsp_server.engine.languages import LANGUAGES
 from lsp_server.engine.log import log_folder
-from lsp_server.engine.vectors import load_hnswlib
 from lsp_server.models.hardware import look
 from lsp_server.models.runtime import disagreements
 from lsp_server.power import saving_power

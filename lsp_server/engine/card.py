@@ -61,6 +61,11 @@ class Card:
         """Length of the vectors that the model itself gives."""
         return self.full_dims or self.dims
 
+    @property
+    def cuts(self) -> tuple[int, ...]:
+        """Lengths to which a vector that was made may be cut as it is."""
+        return tuple(cut for cut in self.truncations if cut < self.dims) if self.cut == "plain" else ()
+
     def fingerprint(self) -> str:
         """16 hex digits over everything that decides a document's or a question's vector."""
         weights = WEIGHTS[self.kind]

@@ -14,12 +14,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from lsp_server.engine.hnsw import GRAPH_MINIMUM, Graph, load_graph
 from lsp_server.engine.memory import Saving
 from lsp_server.engine.places import is_aside, is_test
-from lsp_server.engine.rows import FileRows
+from lsp_server.engine.serving import Model
 from lsp_server.engine.store import Store, SymbolRow
 from lsp_server.engine.symbols import KINDS
-from lsp_server.engine.vectors import GRAPH_MINIMUM, Graph, VectorTable, load_graph
+from lsp_server.engine.vectors import LARGE_ROWS, VectorTable
 from lsp_server.engine.words import Words
 
 DEAD_SHARE = 1 / 3  # of rows; from then on reading afresh costs less than carrying them along
@@ -64,8 +65,8 @@ class View:
     words: Words
     vectors: VectorTable
     graph: Graph | None
-    graph_tail: Rows  # vector rows that the graph does not hold
-    by_vector: Rows  # rows that have a vector, ordered by it
+    graph_tail: Rows  # vector rows that the graph does not hold; empty without one
+    by_vector: Rows  # rows that have a vector, ordered by it; empty without a graph
     tests: NDArray[np.bool_]  # [places]
     aside: NDArray[np.bool_]  # [places]
     units: Rows  # [places], row in `vectors` of the file's own text; -1 while there is none, or one symbol in the file
@@ -76,11 +77,34 @@ class View:
     def __len__(self) -> int:
         return len(self.ids)
 
+    @property
+    def vector_memory(self) -> int:
+        """How many bytes of memory meaning takes: vectors, their copies in the graph, whose they are."""
+        ours = self.vector_rows.nbytes + self.graph_tail.nbytes + self.by_vector.nbytes
+        return ours + self.vectors.memory + (self.graph.memory if self.graph is not None else 0)
+
+    @property
+    def vector_form(self) -> str:
+        """How vectors are held and searched, for people; "" while there are none."""
+        count, codes, graph = len(self.vectors), self.vectors.codes, self.graph
+        if not count:
+            return ""
+        if codes is not None:
+            how = f"on disk, found by codes of {codes.bits} bits in memory"
+        elif self.vectors.is_on_disk:
+            how = "on disk, compared one by one"
+        elif graph is None:
+            how = "compared one by one"
+        else:
+            short = graph.reduction
+            of = f" by {short.kept} of {short.dim} dimensions ({short.kind})" if short is not None else ""
+            how = f"found by a graph of {len(graph):,}{of}"
+        return f"{count:,}, {how}; {self.vector_memory / count:,.0f} bytes of memory each"
+
     def vector_rows_of(self, vector_ids: Rows) -> Rows:
         """Return the vector rows of those of `vector_ids` that are held."""
-        row_of = self.vectors.row_of
-        rows = [row_of[label] for label in vector_ids.tolist() if label in row_of]
-        return np.array(rows, np.int64)
+        rows = self.vectors.rows_of(vector_ids)
+        return rows[rows >= 0]
 
     def rows_with_vectors(self, vector_rows: Rows) -> Rows:
         """Return the living rows whose vector is one of `vector_rows`."""
@@ -93,15 +117,14 @@ class View:
 
 
 class Corpus:
-    """The arrays of one store for one model (`fingerprint` of an Encoder, vectors of `dim`)."""
+    """The arrays of one store for one model."""
 
-    def __init__(self, store: Store, graph_path: Path, model: str, dim: int, saving: Saving = Saving.NOTHING) -> None:
+    def __init__(self, store: Store, graph_path: Path, model: Model, saving: Saving = Saving.NOTHING) -> None:
         self._store = store
         self.saving = saving
         self._graph_path = graph_path
         self._graph_stamp: tuple[int, int] = (0, 0)
-        self._model = model
-        self._dim = dim
+        self._model, self._dim, self._cuts = model.fingerprint, model.dims, model.cuts
         self._laid: dict[str, tuple[str, list[SymbolRow]]] = {}  # unsaved files: language and symbols
         self._laid_vectors: dict[bytes, bytes] = {}
         self._start_afresh()
@@ -121,8 +144,8 @@ class Corpus:
         self._place_of_file: dict[int, int] = {}
         self._words = Words()
         self._file_of_path: dict[str, int] = {}
-        rows = FileRows(self._dim, self._graph_path.parent) if self.saving == Saving.VECTORS else None
-        self._vectors = VectorTable(self._dim, rows)
+        most = 0 if self.saving == Saving.VECTORS else LARGE_ROWS
+        self._vectors = VectorTable(self._dim, self._cuts, self._graph_path.parent, most)
         self._waiting: dict[bytes, list[int]] = {}  # text hash -> rows without a vector
         self._graph: Graph | None = None
         self._graph_stamp = (0, 0)
@@ -161,8 +184,9 @@ class Corpus:
             if fresh:
                 self._add_vectors(self._store.vectors_in_use(self._model))
             else:
-                unknown = {row.vector_id for row in symbols if row.vector_id} - self._vectors.row_of.keys()
-                self._add_vectors(self._store.vectors_by_id(sorted(unknown)))
+                named = np.unique(np.fromiter((row.vector_id for row in symbols if row.vector_id), np.int64))
+                unknown = named[self._vectors.rows_of(named) < 0]
+                self._add_vectors(self._store.vectors_by_id(unknown.tolist()))
             self._add_symbols(symbols)
             self._bury(deleted)
             if not fresh:
@@ -204,12 +228,13 @@ class Corpus:
         if not symbols:
             return
         count = len(symbols)
-        row_of_id, row_of_vector = self._row_of_id, self._vectors.row_of
+        row_of_id = self._row_of_id
         self._ids = _joined(self._ids, (s.id for s in symbols), count)
         self._parents = _joined(self._parents, (row_of_id.get(s.parent_id, -1) for s in symbols), count)
         self._kinds = _joined(self._kinds, (_KIND_NUMBERS.get(s.kind, 0) for s in symbols), count)
         self._files = _joined(self._files, (self._place_of_file[s.file_id] for s in symbols), count)
-        self._vector_rows = _joined(self._vector_rows, (row_of_vector.get(s.vector_id, -1) for s in symbols), count)
+        vector_rows = self._vectors.rows_of(np.fromiter((s.vector_id for s in symbols), np.int64, count))
+        self._vector_rows = np.concatenate((self._vector_rows, vector_rows))
         self._alive = np.concatenate((self._alive, np.ones(count, np.bool_)))
         self._words.extend([s.bag for s in symbols])
 
@@ -224,10 +249,10 @@ class Corpus:
         self._add_vectors((vector_id, data) for vector_id, _, data in arrived)
         if arrived:
             self._vector_rows = self._vector_rows.copy()
-        for vector_id, text_hash, _ in arrived:
+        vector_rows = self._vectors.rows_of(np.array([vector_id for vector_id, _, _ in arrived], np.int64))
+        for (_, text_hash, _), vector_row in zip(arrived, vector_rows.tolist(), strict=True):
             rows = self._waiting.pop(text_hash, [])  # none: the same text twice
-            if vector_id in self._vectors.row_of:
-                self._vector_rows[rows] = self._vectors.row_of[vector_id]
+            self._vector_rows[rows] = vector_row
 
     def _bury(self, symbol_ids: Iterable[int]) -> None:
         rows = [row for row in (self._row_of_id.pop(symbol_id, -1) for symbol_id in symbol_ids) if row >= 0]
@@ -284,14 +309,14 @@ class Corpus:
 
     def _settle_laid(self) -> None:
         known = self.waiting(self._laid_vectors)
-        first = -1 - len(self._vectors.row_of)  # no other vector has an id below zero that is as low
+        first = -1 - self._vectors.known  # no other vector has an id below zero that is as low
         self._settle((first - at, text_hash, self._laid_vectors[text_hash]) for at, text_hash in enumerate(known))
 
     # ---- the graph
 
     def _catch_up_graph(self) -> bool:
         """Load the graph file if it is another one than the one held; True if it was."""
-        if len(self._vectors) < GRAPH_MINIMUM or self.saving:
+        if len(self._vectors) < GRAPH_MINIMUM or self._vectors.is_on_disk:
             return False
         try:
             stat = self._graph_path.with_suffix(".json").stat()
@@ -306,8 +331,13 @@ class Corpus:
         return True
 
     def _make_view(self) -> View:
-        with_vector = np.flatnonzero(self._vector_rows >= 0)
-        vector_ids = self._vectors.ids()
+        tail = by_vector = np.zeros(0, np.int64)
+        if self._vectors.is_on_disk:  # it has grown so
+            self._graph = None
+        if self._graph is not None:
+            tail = np.flatnonzero(~np.isin(self._vectors.ids(), self._graph.ids))
+            with_vector = np.flatnonzero(self._vector_rows >= 0)
+            by_vector = with_vector[np.argsort(self._vector_rows[with_vector], kind="stable")]
         stored = self._alive & (self._ids > 0)
         alive = self._alive
         if self._laid:
@@ -328,10 +358,8 @@ class Corpus:
             words=self._words,
             vectors=self._vectors,
             graph=self._graph,
-            graph_tail=np.flatnonzero(~np.isin(vector_ids, self._graph.ids))
-            if self._graph
-            else np.arange(len(vector_ids)),
-            by_vector=with_vector[np.argsort(self._vector_rows[with_vector], kind="stable")],
+            graph_tail=tail,
+            by_vector=by_vector,
             tests=np.fromiter((place.is_test for place in self._places), np.bool_, len(self._places)),
             aside=np.fromiter((place.is_aside for place in self._places), np.bool_, len(self._places)),
             units=self._make_units(alive),

@@ -17,6 +17,7 @@ class Status:
     symbols: int
     embedded: int
     model: str
+    vectors: str  # how they are held and searched, for people; "" while there are none
     message: str
     bytes: int
     last_update: float  # seconds since the epoch, 0 for never

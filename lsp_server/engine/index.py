@@ -25,6 +25,7 @@ from lsp_server.engine.errors import EngineError, StoreError
 from lsp_server.engine.files import Rules, check_root, why
 from lsp_server.engine.git import changed_files
 from lsp_server.engine.hits import Answer, Hit, Status, make_hit
+from lsp_server.engine.hnsw import bytes_needed
 from lsp_server.engine.home import Home
 from lsp_server.engine.memory import Budget, Saving, give_back, resident
 from lsp_server.engine.overlay import Overlay
@@ -116,11 +117,10 @@ class Index:
         self._models.follow(note)
         self._serving = self._models.serving(note)
         model = self._serving
-        # What will be held is known before it is: a graph keeps four bytes a dimension and 270 for links.
-        vectors = self._store.vector_count(model.fingerprint)
-        if self.budget.is_exceeded(vectors * (5 * model.dims + 270)):
+        # What will be held is known before it is.
+        if self.budget.is_exceeded(bytes_needed(self._store.vector_count(model.fingerprint), model.dims)):
             self._saving = max(self._saving, Saving.VECTORS)
-        corpus = Corpus(self._store, self.home.graph, model.fingerprint, model.dims, self._saving)
+        corpus = Corpus(self._store, self.home.graph, model, self._saving)
         self._overlay.move_to(corpus)
         return corpus
 
@@ -462,6 +462,7 @@ class Index:
             symbols=view.stored,
             embedded=view.embedded,
             model=self._serving.id if view.embedded else "",
+            vectors=view.vector_form,
             message=message,
             bytes=size_of(self.folder),
             last_update=last_update,

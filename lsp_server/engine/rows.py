@@ -7,6 +7,7 @@ the file cached. The file has no name where the system allows that, and goes wit
 
 import tempfile
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -18,6 +19,10 @@ Bytes = NDArray[np.int8]
 
 class Rows(Protocol):
     """Vectors of 8 bits a dimension, by row."""
+
+    @property
+    def memory(self) -> int:
+        """How many bytes of memory they take."""
 
     def put(self, start: int, rows: Bytes) -> None:
         """Append rows, int8 [n, dim], behind the first `start`."""
@@ -34,6 +39,11 @@ class MemoryRows:
 
     def __init__(self, dim: int) -> None:
         self._data = np.zeros((1024, dim), np.int8)
+
+    @property
+    def memory(self) -> int:
+        """How many bytes of memory they take."""
+        return self._data.nbytes
 
     def put(self, start: int, rows: Bytes) -> None:
         """Append rows."""
@@ -63,13 +73,21 @@ class FileRows:
         self._lock = threading.Lock()  # place and reading are one step; os.pread is not on every system
 
     def __del__(self) -> None:
-        self._file.close()
+        with suppress(AttributeError):  # it could not be opened
+            self._file.close()
+
+    @property
+    def memory(self) -> int:
+        """None (0): what the system keeps of the file, it gives up when memory is wanted."""
+        return 0
 
     def put(self, start: int, rows: Bytes) -> None:
         """Append rows."""
         with self._lock:
             self._file.seek(start * self._dim)
-            self._file.write(np.ascontiguousarray(rows).tobytes())
+            data = memoryview(np.ascontiguousarray(rows).tobytes())
+            while data:  # a disk that gets full takes a part, and refuses the next
+                data = data[self._file.write(data) :]
 
     def part(self, start: int, stop: int) -> Bytes:
         """Return neighbouring rows."""

@@ -30,10 +30,11 @@ class Model:
     fingerprint: str
     dims: int
     folder: str  # "" when it was given as an object
+    cuts: tuple[int, ...] = ()  # see `Card.cuts`
 
     def note(self) -> str:
         """Return it as one line for the store."""
-        return json.dumps([self.id, self.fingerprint, self.dims, self.folder])
+        return json.dumps([self.id, self.fingerprint, self.dims, self.folder, *self.cuts])
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +65,15 @@ class Models:
                 get_device(asked.device)  # an unknown one is told now
             folder = find_model(asked.model, asked.cache_dir, asked.used)
             card = read_card(folder)
-            self.own = Model(card.id, card.fingerprint(), card.dims, str(folder))
+            self.own = Model(card.id, card.fingerprint(), card.dims, str(folder), card.cuts)
         self._known = {self.own.fingerprint: self.own}
         self._was_ours = False
 
     def serving(self, note: str) -> Model:
         """Return the model to answer by: the one that a store notes as complete, ours when it notes none."""
         try:
-            model = Model(*json.loads(note))
+            name, fingerprint, dims, folder, *cuts = json.loads(note)
+            model = Model(name, fingerprint, dims, folder, tuple(cuts))
         except (ValueError, TypeError):
             return self.own
         if model.fingerprint == self.own.fingerprint:

@@ -20,20 +20,21 @@ from lsp_server.engine.commits import FileRecord, StoreWriter
 from lsp_server.engine.encoder import Encoder
 from lsp_server.engine.errors import EngineError
 from lsp_server.engine.files import FileEntry, Rules, Walk, walk, walk_paths
-from lsp_server.engine.memory import Budget, Saving, give_back
-from lsp_server.engine.reading import Left, ReadingProcess, Wanted
-from lsp_server.engine.store import KnownFile, Store, in_scope
-from lsp_server.engine.vector_cache import VectorCache
-from lsp_server.engine.vectors import (
-    GRAPH_MINIMUM,
+from lsp_server.engine.hnsw import (
+    FORMAT,
     GRAPH_TAIL,
-    VectorTable,
     build_graph,
     graph_ids,
     graph_is_lost,
     graph_is_stale,
-    quantise,
+    remove_graph,
 )
+from lsp_server.engine.memory import Budget, Saving, give_back
+from lsp_server.engine.reading import Left, ReadingProcess, Wanted
+from lsp_server.engine.serving import Model
+from lsp_server.engine.store import KnownFile, Store, in_scope
+from lsp_server.engine.vector_cache import VectorCache
+from lsp_server.engine.vectors import LARGE_ROWS, TAKEN_ROWS, VectorTable, quantise
 
 AHEAD = 128  # texts that the encoders have before them: half a second of work
 MANY = 1_000  # vectors or events that are dealt with at once
@@ -138,7 +139,7 @@ class Pass:
         reader: ReadingProcess,
         encoder: Callable[[], Encoder],
         cache: VectorCache,
-        model: str,
+        model: Model,
         recipe: str,
         threads: int,
         pace: Callable[[float], None],
@@ -148,7 +149,8 @@ class Pass:
         self._reader = reader
         self._make_encoder = encoder
         self._cache = cache
-        self._model = model
+        self._model = model.fingerprint
+        self._dims, self._cuts = model.dims, model.cuts
         self._recipe = recipe
         self._threads = threads
         self._pace = pace
@@ -371,27 +373,34 @@ class Pass:
 
     def _build_graph(self, plan: Plan) -> Iterator[Progress]:
         """Bring the graph up to date when too much has changed since; after a few files that is not looked at."""
-        newest, checked = self._store.newest_vector(), int(self._store.meta("graph_checked") or 0)
+        note = f"graph_checked_{FORMAT}"  # one of another format is no reason to wait for a change
+        newest, checked = self._store.newest_vector(), int(self._store.meta(note) or 0)
         path = self._store.path.with_name("graph.hnsw")
         lost = bool(self._store.meta("graph_made")) and graph_is_lost(path)
         few = newest - checked < (GRAPH_TAIL // 2 if plan.scope else 1) and (plan.scope or not plan.deleted)
         if few and not lost:
             return
-        table: VectorTable | None = None
-        vectors = list(self._store.vectors_in_use(self._model))
-        if len(vectors) >= GRAPH_MINIMUM:
-            table = VectorTable(len(vectors[0][1]))
-            table.extend(vectors)
-        if table is not None and graph_is_stale(graph_ids(path, self._model), table.ids()):
-            try:
+        table = self._read_vectors()
+        try:
+            if len(table) > LARGE_ROWS:
+                remove_graph(path)  # readers go by codes
+            elif graph_is_stale(graph_ids(path, self._model), table.ids()):
                 for _ in build_graph(path, table, self._model, self._threads):
                     yield self._progress("graph", "")
-            except (OSError, RuntimeError) as error:
-                _log.warning("the graph could not be made (%s): searches are exact scans", error)
+        except (OSError, RuntimeError) as error:
+            _log.warning("the graph could not be made (%s): searches are exact scans", error)
         if newest != checked:
-            self._store.remember("graph_checked", str(newest))
+            self._store.remember(note, str(newest))
         if bool(self._store.meta("graph_made")) == graph_is_lost(path):
             self._store.remember("graph_made", "" if graph_is_lost(path) else "yes")
+
+    def _read_vectors(self) -> VectorTable:
+        """Return the vectors in use, but no more than it takes to see that they are too many for a graph."""
+        table = VectorTable(self._dims, self._cuts)
+        stored = (vector for vector in self._store.vectors_in_use(self._model) if len(vector[1]) == self._dims)
+        while len(table) <= LARGE_ROWS and (part := list(islice(stored, TAKEN_ROWS))):
+            table.extend(part)
+        return table
 
     def _progress(self, phase: str, path: str) -> Progress:
         return Progress(

@@ -95,7 +95,7 @@ class Writing:
                 self.reader(),
                 lambda: self._models.encoder(own),
                 cache,
-                model=own.fingerprint,
+                model=own,
                 recipe=self.recipe(),
                 threads=threads,
                 pace=self.pace,

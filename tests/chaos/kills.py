@@ -32,7 +32,7 @@ CHECKOUT = Path(__file__).parents[2]
 LOWERED = Path(__file__).with_name("lowered")
 GRAPH_MINIMUM = 40
 SMALL = {
-    "lsp_server.engine.vectors": {"GRAPH_MINIMUM": GRAPH_MINIMUM, "GRAPH_TAIL": 6, "BUILD_ROWS": 16},
+    "lsp_server.engine.hnsw": {"GRAPH_MINIMUM": GRAPH_MINIMUM, "GRAPH_TAIL": 6, "BUILD_ROWS": 16},
     "lsp_server.engine.update": {"MANY": 24, "COMMIT_SECONDS": 0.02, "AHEAD": 32},
 }
 # The least that can be kept, so that every pass drops vectors and deletions, and trims the cache.

@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from lsp_server.engine import vectors
+from lsp_server.engine import hnsw
 from lsp_server.engine.cache import index_folder
 from lsp_server.engine.encoder import bundled_model, load_encoder
 from lsp_server.engine.index import Index, Options
@@ -161,5 +161,5 @@ def build(root: Path, cache: Path, encoder: Remembering) -> State:
 def graph_is_whole(root: Path, cache: Path, encoder: Remembering) -> None:
     """Fail where the graph file is damaged."""
     path = index_folder(root.resolve(), str(cache)) / "graph.hnsw"
-    _, trouble = vectors.examine_graph(path, encoder.fingerprint, encoder.dim)
+    _, trouble = hnsw.examine_graph(path, encoder.fingerprint, encoder.dim)
     assert not trouble, trouble

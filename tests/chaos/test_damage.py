@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from support import BagEncoder, drain, write_workspace
 
-from lsp_server.engine import corpus, update, vectors
+from lsp_server.engine import corpus, hnsw
 from lsp_server.engine.agreement import open_encoder
 from lsp_server.engine.cache import pause_mark
 from lsp_server.engine.card import CARD
@@ -67,9 +67,9 @@ DAMAGES = ("missing", "empty", "truncated", "flipped", "foreign", "other version
 
 @pytest.fixture(autouse=True)
 def small_graphs(monkeypatch):
-    for module in (corpus, update, vectors):
+    for module in (corpus, hnsw):
         monkeypatch.setattr(module, "GRAPH_MINIMUM", 5)
-    monkeypatch.setattr(vectors, "GRAPH_TAIL", 2)
+    monkeypatch.setattr(hnsw, "GRAPH_TAIL", 2)
 
 
 @pytest.fixture(scope="module")
@@ -79,9 +79,9 @@ def whole(tmp_path_factory):
     root = write_workspace(place / "root", CODE)
     code = (
         "import os, sys; sys.path.insert(0, sys.argv[3]); from support import *; import signal\n"
-        "from lsp_server.engine import corpus, update, vectors; from lsp_server.engine.index import Options\n"
-        "for module in (corpus, update, vectors): module.GRAPH_MINIMUM = 5\n"
-        "vectors.GRAPH_TAIL = 2\n"
+        "from lsp_server.engine import corpus, hnsw; from lsp_server.engine.index import Options\n"
+        "for module in (corpus, hnsw): module.GRAPH_MINIMUM = 5\n"
+        "hnsw.GRAPH_TAIL = 2\n"
         "index = Index(Path(sys.argv[1]), Options(cache_dir=sys.argv[2], threads=1), BagEncoder())\n"
         "for step in index.update():\n"
         "    if step.phase == 'done': (index.home.cache / 'turn').touch(); os.kill(os.getpid(), signal.SIGKILL)\n"
@@ -189,8 +189,8 @@ def test_no_permission(whole, tmp_path):
     code = (
         "import sys; sys.path[:0] = sys.argv[3:]; import logging; logging.basicConfig(format='TOLD %(message)s')\n"
         "from pathlib import Path; from chaos import test_damage as it\n"
-        "for module in (it.corpus, it.update, it.vectors): module.GRAPH_MINIMUM = 5\n"
-        "it.vectors.GRAPH_TAIL = 2\n"
+        "for module in (it.corpus, it.hnsw): module.GRAPH_MINIMUM = 5\n"
+        "it.hnsw.GRAPH_TAIL = 2\n"
         "for name in it.FILES:\n"
         "    for _ in range(2):\n"
         "        it.is_right(Path(sys.argv[1]), Path(sys.argv[2], name)); print('END', file=sys.stderr)\n"

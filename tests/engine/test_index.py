@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from support import BagEncoder, MakeIndex, drain, write_workspace
 
-from lsp_server.engine import corpus, update, vectors
+from lsp_server.engine import corpus, hnsw
 from lsp_server.engine.errors import Busy, EngineError, StoreError
 from lsp_server.engine.index import Index, Options
 from lsp_server.engine.query import Query
@@ -314,9 +314,9 @@ def test_a_reader_notices_that_the_store_was_replaced(make_index: MakeIndex) -> 
 
 
 def test_a_damaged_graph_is_no_trouble(make_index: MakeIndex, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (corpus, update, vectors):
+    for module in (corpus, hnsw):
         monkeypatch.setattr(module, "GRAPH_MINIMUM", 5)
-    monkeypatch.setattr(vectors, "GRAPH_TAIL", 2)
+    monkeypatch.setattr(hnsw, "GRAPH_TAIL", 2)
     index = make_index(SHOP)
     graphs = list(index.folder.glob("graph-*.hnsw"))
     assert len(graphs) == 1

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lsp_server.engine import vectors
-from lsp_server.engine.vectors import Graph, VectorTable, build_graph, graph_ids, graph_is_stale, load_graph, quantise
+from lsp_server.engine import hnsw
+from lsp_server.engine.hnsw import Graph, build_graph, graph_ids, graph_is_stale, load_graph
+from lsp_server.engine.vectors import VectorTable, quantise
 
 DIM = 64
 MODEL = "model-1"
@@ -178,7 +179,7 @@ def test_identical_vectors_do_not_hide_the_others(tmp_path: Path, points: Floats
     # Equal texts have one vector in the store; these are texts that differ and come out equal all the same.
     table = table_of(np.concatenate((points, np.repeat(points[:1], 500, axis=0))))
     assert len(table) == len(points)
-    assert table.row_of[2_500] == table.row_of[1] == 0
+    assert table.rows_of(np.array([1, 2_500])).tolist() == [0, 0]
     assert build(tmp_path / "graph.hnsw", table) == len(table)
     graph = load_graph(tmp_path / "graph.hnsw", MODEL, DIM, 200)
     assert graph is not None
@@ -229,11 +230,12 @@ def test_a_build_that_is_stopped_leaves_the_old_graph(built: Path) -> None:
     steps.close()
     assert len(graph_ids(built, MODEL)) == 2_000
     assert len(list(built.parent.iterdir())) == 2
+    assert all(path.stat().st_mode & 0o077 == 0 for path in built.parent.iterdir()), "its owner's alone"
 
 
 def test_when_a_graph_is_stale(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vectors, "GRAPH_MINIMUM", 100)
-    monkeypatch.setattr(vectors, "GRAPH_TAIL", 50)
+    monkeypatch.setattr(hnsw, "GRAPH_MINIMUM", 100)
+    monkeypatch.setattr(hnsw, "GRAPH_TAIL", 50)
     ids = np.arange(1_000)
     assert not graph_is_stale(ids, ids)
     assert not graph_is_stale(ids[:0], ids[:99]), "too few for a graph"
@@ -247,7 +249,8 @@ def test_without_hnswlib_there_is_no_graph(tmp_path: Path) -> None:
     code = (
         "import sys; sys.modules['hnswlib'] = None\n"
         "from pathlib import Path; import numpy as np\n"
-        "from lsp_server.engine.vectors import VectorTable, build_graph, load_graph\n"
+        "from lsp_server.engine.hnsw import build_graph, load_graph\n"
+        "from lsp_server.engine.vectors import VectorTable\n"
         f"path = Path({str(tmp_path)!r}) / 'graph.hnsw'\n"
         "print(list(build_graph(path, VectorTable(8), 'm', 1)), load_graph(path, 'm', 8, 10))"
     )

@@ -106,6 +106,7 @@ export interface Skipped {
 
 export interface FolderStatus extends IndexStatus {
   uri: DocumentUri;
+  vectors: string;
   bytes: number;
   lastUpdate: number;
   skipped: Skipped[];

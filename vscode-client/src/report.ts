@@ -30,6 +30,7 @@ function ofFolder(folder: FolderStatus): string {
     ['files', `${folder.filesDone} of ${folder.filesTotal}`],
     ['symbols', `${folder.symbols}, of which ${folder.embedded} can be compared by meaning`],
     ['model', folder.model === '' ? 'none' : folder.model],
+    ['vectors', folder.vectors === '' ? 'none' : folder.vectors],
     ['size of the index', `${(folder.bytes / 1e6).toFixed(1)} MB`],
     ['last change', folder.lastUpdate === 0 ? 'never' : new Date(folder.lastUpdate * 1000).toISOString()],
     ['left out', String(skippedTotal)],

@@ -23,6 +23,7 @@ const symbol: SemanticSymbol = {
 };
 const folder: FolderStatus = {
   uri: 'file:///a',
+  vectors: '',
   state: 'ready',
   mode: 'hybrid',
   filesDone: 10,

@@ -18,7 +18,7 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 
 PROGRAMS = {"reading.serve": "reader", "lsp_server.indexer": "indexer", "index": "cli"}  # by a word of the command
-STORING = ("commits", "store", "database", "vector_cache", "vectors", "home", "update")
+STORING = ("commits", "store", "database", "vector_cache", "vectors", "hnsw", "home", "update")
 READING = ("reading", "files", "symbols", "text")  # what counts in the reader, which stores nothing
 ENCODER, LAST = "lsp_server.engine.encoder", ("lsp_server.engine.update", "lsp_server.engine.reading")
 

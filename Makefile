@@ -108,7 +108,7 @@ $(CLIENT): vscode-client/package-lock.json
 # Editors for the tests to drive, where they can be had without asking; a test without its editor says that it is skipped.
 # Each is a program and its package; what has no program is a package alone.
 EDITORS := nvim:neovim tmux:tmux emacs:emacs-nox vim:vim pylsp:python3-pylsp chromium:chromium \
-	fzf:fzf zsh:zsh fish:fish mandoc:mandoc
+	fzf:fzf zsh:zsh fish:fish mandoc:mandoc man:man-db
 PLUGINS := elpa-eglot elpa-lsp-mode elpa-consult elpa-vertico vim-ale
 
 neovim:

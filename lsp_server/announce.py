@@ -2,7 +2,7 @@
 
 Takes a word whenever a folder's state or figures may have changed, gives `semanticIndex/status` notifications (at once
 when a state changes, else at most twice a second) and a progress bar for each look at a whole folder. Clients that know
-no progress bars get none. Decides nothing.
+no progress bars get none, those that decline our notification are not sent it. Decides nothing.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from pygls.lsp.server import LanguageServer
 from lsp_server.background import Batched
 from lsp_server.engine.update import Progress
 from lsp_server.folder import Folder
-from lsp_server.protocol import INDEX_STATUS, SemanticIndexResult, State
+from lsp_server.protocol import INDEX_STATUS, TAKES_STATUS, SemanticIndexResult, State
 from lsp_server.workspace import Workspace
 
 STATUS_SECONDS = 0.5  # between notifications while figures change
@@ -68,7 +68,7 @@ class Announcer:
             self._send()
 
     def _send(self) -> None:
-        if not self._is_silent:
+        if not self._is_silent and takes_status(self._server.client_capabilities):
             self._sent = self._workspace.status()
             self._server.protocol.notify(INDEX_STATUS, self._sent)
 
@@ -147,3 +147,9 @@ def how_far(progress: Progress) -> tuple[int, str]:
 def knows_bars(capabilities: types.ClientCapabilities) -> bool:
     """Say whether a client shows progress that the server begins."""
     return bool(capabilities.window and capabilities.window.work_done_progress)
+
+
+def takes_status(capabilities: types.ClientCapabilities) -> bool:
+    """Say whether a client is sent our own notification: all are, but those that decline it (lsp-mode warns of it)."""
+    declared = capabilities.experimental
+    return not (isinstance(declared, dict) and declared.get(TAKES_STATUS) is False)

@@ -180,6 +180,8 @@ class Protocol(LanguageServerProtocol):
         before, self._asking = self._asking, result_future
         try:
             super()._run_generator(future, gen=gen, result_future=result_future)
+        except asyncio.CancelledError:  # the client left amid it
+            result_future.cancel()
         finally:
             self._asking = before
 

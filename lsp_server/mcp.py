@@ -17,9 +17,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
+from mcp import MCPError
 from mcp.server.mcpserver import Context, ListRoots, MCPServer, Resolve
 from mcp.server.mcpserver.exceptions import ToolError
-from mcp.types import ListRootsResult, ToolAnnotations
+from mcp.types import ListRootsRequest, ListRootsResult, ToolAnnotations
 from pydantic import Field
 
 from lsp_server import __version__
@@ -39,6 +40,7 @@ FRESH_SECONDS = 3.0  # that an answer waits for what has just changed: a pass wi
 FIRST_SECONDS = 15.0  # that it waits for a folder's first index; clients give a tool about a minute
 GOODBYE_SECONDS = 3.0  # after the client has gone, whatever still runs is ended
 REPORT_SECONDS = 1.0  # between reports of progress
+ROOTS_SECONDS = 10.0  # that a client is given to name its roots; a busy one needs one or two
 MAX_LIMIT = 50
 MAX_LINES = 60
 DEFAULT_LIMIT = 10
@@ -97,7 +99,11 @@ def make_server(projects: "Projects", named: Sequence[Path], around: Path) -> MC
 
     async def ask_roots(context: Context) -> ListRoots | ListRootsResult:
         able = context.client_capabilities
-        return ListRootsResult(roots=[]) if named or able is None or able.roots is None else ListRoots()
+        if named or able is None or able.roots is None:
+            return ListRootsResult(roots=[])
+        if context.session.can_send_request:
+            return await _asked_roots(context)
+        return ListRoots()
 
     def wanted(roots: ListRootsResult) -> list[str]:
         uris = [str(root.uri) for root in roots.roots]
@@ -140,6 +146,21 @@ def make_server(projects: "Projects", named: Sequence[Path], around: Path) -> MC
     for tool, description in ((find_code, FIND), (similar_code, SIMILAR), (index_status, STATUS)):
         server.add_tool(tool, description=description, annotations=_READS, structured_output=False)
     return server
+
+
+async def _asked_roots(context: Context) -> ListRootsResult:
+    """Ask a client of the older protocol, in which a server waits for what it asks. Raises ToolError.
+
+    Roots draw a line: no other folder may stand in for those that are not named.
+    """
+    try:
+        roots: ListRootsResult = await context.session.send_request(ListRootsRequest(), ListRootsResult, ROOTS_SECONDS)
+    except MCPError as error:
+        raise ToolError(
+            f"The client says that it has roots, and does not name them ({error.message}). "
+            "Name the folders in its configuration instead, after `mcp` in the arguments of meaning-ls."
+        ) from error
+    return roots
 
 
 class Projects:

@@ -1,5 +1,6 @@
 """Coding agents: the program over standard input and output, asked by the client of the protocol's own package."""
 
+import asyncio
 import json
 import os
 import signal
@@ -17,7 +18,10 @@ pytest.importorskip(
 )
 
 from mcp import Client, StdioServerParameters
-from mcp.types import ListRootsResult, Root
+from mcp.types import ErrorData, ListRootsResult, Root
+
+from lsp_server.mcp import Projects, make_server
+from lsp_server.settings import Settings
 
 CHECKOUT = Path(__file__).parent.parent
 SECONDS = 60  # for one answer; a busy machine loads the model in several
@@ -142,6 +146,27 @@ async def test_the_roots_of_the_client_are_what_is_asked(project, tmp_path, mode
         text = await told(client, "find_code", query="turn the order around")
         assert f"{other / 'list.py'}:1-3 function reverse_list" in text, "with several folders paths are whole"
         assert "No file" not in await told(client, "index_status")
+
+
+@pytest.mark.parametrize(("roots_are", "said"), [("kept back", "timed out"), ("refused", "not today")])
+async def test_a_client_that_does_not_name_its_roots_is_told_what_to_do(project, monkeypatch, roots_are, said):
+    """It is not waited for without end, and no other folder is shown in the place of its own."""
+    monkeypatch.setattr("lsp_server.mcp.ROOTS_SECONDS", 0.2)
+
+    async def name_none(_):
+        if roots_are == "kept back":
+            await asyncio.Event().wait()
+        return ErrorData(code=-32603, message="not today")
+
+    projects = Projects(Settings(cache_dir=str(project.parent / "cache")))
+    server = make_server(projects, (), project)
+    async with Client(server, mode="legacy", read_timeout_seconds=SECONDS, list_roots_callback=name_none) as client:
+        text = await refused(client, "find_code", query=RECEIPT)
+        assert said in text
+        assert "after `mcp` in the arguments" in text
+        assert "mail.py" not in text
+        assert len((await client.list_tools()).tools) == 3
+    await projects.close()
 
 
 async def test_folders_on_the_command_line_come_before_roots(project, tmp_path):

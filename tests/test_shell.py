@@ -1,4 +1,4 @@
-"""At home in a shell: completion typed into real shells, the docs' recipes run, the manual page read by mandoc."""
+"""At home in a shell: completion typed into real shells, recipes of the docs run, the manual page read as people do."""
 
 import json
 import os
@@ -25,11 +25,12 @@ def send_receipt(customer, order):
 WEB = "/* \N{PARTY POPPER} gr\u00fc\u00df */ function verschicken(post) { return post.send() }\n"
 
 
-def tool(name):
+def tool(name, package=""):
     """The path of a program; a test without it says that it is skipped."""
     found = shutil.which(name)
     if found is None:
-        pytest.skip(f"{name} is not installed, so nothing was tried with it. On Debian: apt-get install {name}")
+        package = package or name
+        pytest.skip(f"{name} is not installed, so nothing was tried with it. On Debian: apt-get install {package}")
     return found
 
 
@@ -231,6 +232,14 @@ def test_vim_jumps_to_the_column(place, tmp_path):
 
 
 # ---- the manual page
+
+
+def test_man_shows_it_without_a_warning():
+    environment = os.environ | {"LC_ALL": "C.UTF-8", "MANWIDTH": "80", "MANPAGER": "cat"}
+    words = [tool("man", "man-db"), "--warnings", "--local-file", DOCS / "meaning-ls.1"]
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=SECONDS)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "meaning-ls search [options] [QUERY] [DIR]" in re.sub(".\b", "", done.stdout)
 
 
 def test_mandoc_has_nothing_to_say_of_it():

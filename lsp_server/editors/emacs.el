@@ -9,8 +9,9 @@
                       :activation-fn (lambda (&rest _) t)
                       :add-on? t
                       :server-id 'meaning-ls
-                      :custom-capabilities '((general . ((positionEncodings . ["utf-32" "utf-16"]))))
-                      :notification-handlers (lsp-ht ("semanticIndex/status" #'ignore))))))
+                      :custom-capabilities '((general . ((positionEncodings . ["utf-32" "utf-16"])))
+                                             ;; Of a notification that it does not know lsp-mode warns.
+                                             (experimental . ((semanticIndexStatus . :json-false))))))))
 
 ;; eglot runs one server for each mode: here, for those modes that have no server of their own.
 (with-eval-after-load 'eglot

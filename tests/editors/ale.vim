@@ -58,6 +58,11 @@ function! s:Main() abort
   silent write
   call s:Wait('what was saved', {-> s:IsReady() && s:Find(s:facts.second)})
   let s:seen.again = s:Ask(s:facts.second)
+
+  " Idle: nothing is said.
+  let l:said = getfsize(s:facts.wire)
+  sleep 1
+  let s:seen.said_at_rest = getfsize(s:facts.wire) - l:said
   let s:seen.problems = len(getqflist()) + len(getloclist(0)) + len(ale#engine#GetLoclist(bufnr('')))
 endfunction
 

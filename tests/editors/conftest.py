@@ -7,6 +7,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import time
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,6 +80,17 @@ class Household:
         states = [folders[0]["state"] for folders in told if folders]
         return "indexing" in states and states[-1] == "ready"
 
+    def said_at_rest(self) -> list[str]:
+        """What the server says in a second in which nobody does anything."""
+        before = len(self.wire())
+        time.sleep(1)
+        return [message.get("method", "an answer") for message in self.wire()[before:]]
+
+    def popped_up(self) -> list[str]:
+        """What the server has asked to be shown to the user."""
+        shown = ("window/showMessage", "window/showMessageRequest")
+        return [message["params"]["message"] for message in self.wire() if message.get("method") in shown]
+
     @property
     def environment(self) -> dict[str, str]:
         """No configuration and no log of the user's editor is touched."""
@@ -130,6 +142,13 @@ def make_household(tmp_path_factory):
     yield make
     for household in made:
         household.left_behind()
+
+
+def other_server() -> list[str]:
+    """Return the command of a language server of Python's own, which knows symbols by their names."""
+    reason = "jedi-language-server is not installed, so nothing was asked beside it; `make test` installs it"
+    pytest.importorskip("jedi_language_server", reason=reason)
+    return [sys.executable, "-c", "from jedi_language_server.cli import cli; cli()"]
 
 
 def find_editor(program: str, package: str) -> str:

@@ -74,6 +74,15 @@
               rows))
       (vconcat (nreverse rows)))))
 
+(defun files ()
+  "Return the names of the files in the *xref* buffer."
+  (with-current-buffer "*xref*"
+    (goto-char (point-min))
+    (let (files item)
+      (while (setq item (ignore-errors (xref--search-property 'xref-item)))
+        (push (file-name-nondirectory (xref-location-group (xref-item-location item))) files))
+      (vconcat (nreverse files)))))
+
 (defun jump ()
   "Jump to the first row of the *xref* buffer."
   (with-current-buffer "*xref*"
@@ -229,8 +238,13 @@
   (run-hooks 'post-command-hook)
   (wait "an index that is ready" #'ready)
   (saw 'encoding (plist-get (eglot--capabilities (eglot-current-server)) :positionEncoding))
+  (saw 'served (vconcat (mapcar (lambda (symbol)
+                                  (file-name-nondirectory (plist-get (plist-get symbol :location) :uri)))
+                                (jsonrpc-request (eglot-current-server) :workspace/symbol
+                                                 (list :query (fact 'question))))))
   (xref-find-apropos (fact 'question))
   (saw 'rows (rows))
+  (saw 'files (files))
   (saw 'jump (jump))
   (visit "src/mail.js")
   (xref-find-apropos (fact 'name))

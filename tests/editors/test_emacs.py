@@ -245,6 +245,13 @@ def test_a_host_jumps_to_the_column(host):
         assert_jump(host["jump"], host["root"] / "src" / "mail.js", MAIL[:4], NAME)
 
 
+def test_a_host_shows_rows_as_they_were_served(host):
+    """Eglot, below their files, for so Emacs lays them out: from the best file down, in a file by their lines."""
+    if "served" in host:
+        assert len(host["files"]) == len(host["served"]) > 10
+        assert list(dict.fromkeys(host["files"])) == list(dict.fromkeys(host["served"]))
+
+
 def test_a_host_gives_names_first(host):
     assert NAME in host["name"][0]
 

@@ -8,6 +8,9 @@ import os
 import shutil
 import subprocess
 import time
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import pytest
 
@@ -68,28 +71,44 @@ def seen(make_household):
     household = make_household()
     settings = household.folder / "XDG_CONFIG_HOME"
     program = household.program()
+    pylsp = shutil.which("pylsp")  # which Kate starts for Python, after it has asked
     (settings / "kate" / "lspclient").mkdir(parents=True)
     (settings / "kate" / "lspclient" / "settings.json").write_text(configuration("kate", str(program)))
     (settings / "katerc").write_text(
-        f"[lspclient]\nAllowedServerCommandLines={program}\n[Kate Plugins]\nlspclientplugin=true\n"
-        "[General]\nShow welcome view for new window=false\n"
+        f"[lspclient]\nAllowedServerCommandLines={program},{pylsp} --check-parent-process\n"
+        "[Kate Plugins]\nlspclientplugin=true\n[General]\nShow welcome view for new window=false\n"
     )
     notes = household.root / "notes.md"
     notes.write_text("# Notes\n")
     mail = household.root / "src" / "mail.js"
     running = household.folder / "run"
     running.mkdir(mode=0o700)
+    seen = {}
     desktop = Desktop(household.environment | {"XDG_RUNTIME_DIR": str(running)})
 
     def answers():
         return [m["result"] for m in household.wire() if isinstance(m.get("result"), list)]
 
-    def ask(question, first):
+    def ask(question, first, row=0):
+        """Ask, and go to a row; return what the server said of that."""
         before = len(answers())
         desktop.press("ctrl+alt+p")
         desktop.type(question)
         wait_until(lambda: (found := answers()[before:]) and found[-1] and found[-1][0]["name"] == first)
-        desktop.press("Return")
+        wait_until(lambda: not household.said_at_rest())  # each key is a question, and each answer a new list
+        desktop.press(*["Down"] * row, "Return")
+        return answers()[-1][row]
+
+    def type_there(path):
+        """Type a letter where the cursor is, and save; return the text before and after."""
+        before = path.read_text(encoding="utf-8")
+        desktop.window(path.name)
+        desktop.type("x")
+        desktop.press("ctrl+s")
+        wait_until(lambda: path.read_text(encoding="utf-8") != before)
+        desktop.press("ctrl+w")
+        desktop.window("notes.md")
+        return before, path.read_text(encoding="utf-8")
 
     kate = subprocess.Popen(
         ["dbus-run-session", "--", "kate", "-n", str(notes)],
@@ -101,11 +120,13 @@ def seen(make_household):
     try:
         desktop.window("notes.md")
         wait_until(household.is_ready)
+        place = ask(QUESTION, NAME, row=4)["location"]
+        path = Path(url2pathname(urlsplit(place["uri"]).path))
+        seen["fifth"] = (*type_there(path), place["range"]["start"])
         ask(QUESTION, NAME)
-        desktop.window("mail.js")
-        desktop.type("x")
-        desktop.press("ctrl+s")
-        wait_until(lambda: mail.read_text(encoding="utf-8") != MAIL)
+        _, seen["best"] = type_there(mail)
+        seen["name"] = ask("gross", "gross")["name"]
+        desktop.window("prices.py")
         desktop.press("ctrl+w")
         desktop.window("notes.md")
         since = len(household.wire())
@@ -114,19 +135,35 @@ def seen(make_household):
         desktop.press("ctrl+s")
         wait_until(lambda: household.is_ready(since))
         ask(SAVED, SAVED)
+        seen["at rest"] = household.said_at_rest()
         desktop.press("ctrl+q")
         kate.wait(SECONDS)
-        return {"mail": mail.read_text(encoding="utf-8"), "left behind": household.left_behind()}
+        return seen | {"popped up": household.popped_up(), "left behind": household.left_behind()}
     finally:
         if kate.poll() is None:
             kate.kill()
+            kate.wait()
         desktop.server.terminate()
         desktop.server.wait()
 
 
 def test_a_question_jumps_to_the_column(seen):
-    assert seen["mail"] == MAIL.replace(NAME, f"x{NAME}", 1)
+    assert seen["best"] == MAIL.replace(NAME, f"x{NAME}", 1)
 
 
-def test_it_ends_with_nothing_left(seen):
+def test_rows_stand_as_they_were_served(seen):
+    """The fifth row leads to the fifth place that was served."""
+    before, after, start = seen["fifth"]
+    lines = before.split("\n")
+    line = lines[start["line"]]
+    lines[start["line"]] = line[: start["character"]] + "x" + line[start["character"] :]  # ASCII, as our code is
+    assert after.split("\n") == lines
+
+
+def test_names_come_first(seen):
+    assert seen["name"] == "gross"
+
+
+def test_it_is_silent_and_nothing_is_left(seen):
+    assert (seen["at rest"], seen["popped up"]) == ([], [])
     assert seen["left behind"] == []

@@ -11,7 +11,18 @@ import pytest
 
 from lsp_server.config import configuration
 
-from .conftest import ADDED, CHECKOUT, MAIL, NAME, QUESTION, SECOND_QUESTION, SECONDS, find_editor, newer_editor
+from .conftest import (
+    ADDED,
+    CHECKOUT,
+    MAIL,
+    NAME,
+    QUESTION,
+    SECOND_QUESTION,
+    SECONDS,
+    find_editor,
+    newer_editor,
+    other_server,
+)
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -20,7 +31,7 @@ DRIVERS = Path(__file__).parent / "neovim"
 VERSIONS = ["installed", *(pytest.param(suite, marks=pytest.mark.newer) for suite in ("trixie", "sid"))]
 
 
-def drive(household, neovim, driver, *options):
+def drive(household, neovim, driver, *options, **more):
     """Run a driver in Neovim; return what it saw, what it left behind, and what it wrote to its terminal."""
     config = household.folder / "config.lua"
     config.write_text(configuration("nvim", str(household.program())), encoding="utf-8")
@@ -37,7 +48,7 @@ def drive(household, neovim, driver, *options):
         "report": str(household.folder / "report.json"),
         "milliseconds": SECONDS * 1000,
     }
-    environment = household.environment | {"MEANING_FACTS": json.dumps(facts)}
+    environment = household.environment | {"MEANING_FACTS": json.dumps(facts | more)}
     command = [neovim, "--headless", "-n", *options, "-S", str(DRIVERS / driver)]
     done = subprocess.run(command, env=environment, cwd=household.root, capture_output=True, timeout=4 * SECONDS)
     report = Path(facts["report"])
@@ -131,3 +142,17 @@ def test_it_is_silent(seen):
 
 def test_no_process_is_left_behind(seen):
     assert seen["left behind"] == []
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_beside_the_languages_own_server_nothing_is_shown_twice(make_household, version):
+    """Beyond what Neovim makes of two servers: a place once for each that serves it, in words only ours."""
+    more = {"beside": other_server(), "word": "gross"}
+    seen = drive(make_household(), neovim_of(version), "beside.lua", "--clean", **more)
+    word, question = seen["word"], seen["question"]
+    assert word["ours"] and word["theirs"]
+    assert sorted(word["shown"]) == sorted(word["ours"] + word["theirs"])
+    assert len(question["ours"]) > 10
+    assert (sorted(question["shown"]), question["theirs"]) == (sorted(question["ours"]), [])
+    assert set(seen["messages"]) <= {"No symbols found"}  # of the other server, for words
+    assert (seen["errmsg"], seen["left behind"]) == ("", [])

@@ -1,12 +1,14 @@
 """The plugin for Neovim, loaded from a folder of packages as users do: commands, pickers, status, health, help."""
 
 import re
+import shlex
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
-from .conftest import MAIL, NAME, QUESTION, UNPACKED
+from .conftest import CHECKOUT, MAIL, NAME, QUESTION, UNPACKED
 from .test_neovim import PLUGIN, VERSIONS, column_of, drive, in_mail, neovim_of
 
 pytestmark = pytest.mark.timeout(300)
@@ -16,10 +18,16 @@ MISSING = "require('meaning').setup({ cmd = { '/nowhere/meaning-ls' } })\n"
 
 
 def install(household, setup=INIT):
-    """Put the plugin into Neovim's own packages; return the options that start Neovim with it, and the packages."""
-    packages = household.folder / "XDG_DATA_HOME" / "nvim" / "site" / "pack" / "editors" / "start"
-    packages.mkdir(parents=True)
-    (packages / "meaning").symlink_to(PLUGIN)
+    """Put the plugin into Neovim's own packages as docs/editors.md says; return options for Neovim, and packages."""
+    home, data = Path(household.environment["HOME"]), Path(household.environment["XDG_DATA_HOME"])
+    (home / ".local").mkdir()
+    (home / ".local" / "share").symlink_to(data)
+    page = (CHECKOUT / "docs" / "editors.md").read_text(encoding="utf-8")
+    lines = re.search(r"```sh\n# Neovim's own packages\n(.*?)```", page, re.S)[1]
+    command = ["sh", "-ec", lines.replace("CHECKOUT", shlex.quote(str(CHECKOUT)))]
+    subprocess.run(command, env=household.environment, check=True)
+    packages = data / "nvim" / "site" / "pack" / "meaning" / "start"
+    assert [path.resolve() for path in packages.iterdir()] == [PLUGIN]
     init = household.folder / "init.lua"
     init.write_text(setup, encoding="utf-8")
     return ("-u", str(init)), packages
@@ -62,6 +70,12 @@ def test_similar_code_is_found_for_the_cursor_and_for_a_range(seen):
         assert not any("gross" in row for row in seen[way]["rows"])
 
 
+def test_ctrl_bracket_goes_to_what_has_the_name_and_to_nothing_like_it(seen):
+    assert in_mail(seen, seen["tag"])
+    assert seen["tag"]["column"] == column_of(NAME)
+    assert re.search("E433|E426|E257", seen["no_tag"]["trouble"])
+
+
 def test_what_was_saved_is_found(seen):
     assert "postage" in seen["second"]["rows"][0]
     assert seen["second"]["place"]["line"] == "def postage(parcel):"
@@ -100,6 +114,7 @@ def test_lualine_shows_the_status(seen):
 
 def test_it_is_silent_until_something_cannot_be_done(seen):
     assert seen["complaints"] == []
+    assert seen["idle"] == 0
     assert [bool(re.search(part, " ".join(seen["messages"]))) for part in ("no option", "picker", "no project")] == [
         True,
         True,
@@ -122,9 +137,10 @@ def test_sources_of_pickers_that_cannot_be_had_give_rows_as_they_were_served(mak
     options, _ = install(household)
     seen = drive(household, neovim_of("installed"), "others.lua", *options)
     column = column_of(NAME)
-    assert seen["fzf_lua"]["lines"][0].startswith(f"src/mail.js:1:{column + 1}:{NAME}  ")
-    assert all(name in line for line, name in zip(seen["fzf_lua"]["lines"], seen["served"], strict=True))
-    assert seen["fzf_lua"]["query"] == QUESTION
+    for fzf_lua in seen["fzf_lua"]:
+        assert fzf_lua["lines"][0].startswith(f"src/mail.js:1:{column + 1}:{NAME}  ")
+        assert all(name in line for line, name in zip(fzf_lua["lines"], seen["served"], strict=True))
+        assert (fzf_lua["query"], fzf_lua["overtaken"], fzf_lua["enter"]) == (QUESTION, 0, "file_edit_or_qf")
     best = seen["snacks"]["items"][0]
     assert in_mail(seen, {"path": best["file"]})
     assert (best["line"], best["column"]) == (1, column)

@@ -46,6 +46,7 @@ def seen(vim, make_household):
         "name": NAME,
         "second": SECOND_QUESTION,
         "added": ADDED,
+        "wire": str(household.folder / "wire"),
         "report": str(household.folder / "report.json"),
         "seconds": SECONDS,
     }
@@ -56,7 +57,10 @@ def seen(vim, make_household):
     assert report.exists(), done.stdout.decode() + done.stderr.decode()
     seen = json.loads(report.read_text(encoding="utf-8"))
     assert "trouble" not in seen, f"{seen['trouble']}\n{seen['messages']}"
-    return seen | {"root": household.root, "left_behind": household.left_behind()}
+    answers = [m["result"] for m in household.wire() if isinstance(m.get("result"), list) and m["result"]]
+    served = next([row["name"] for row in rows] for rows in answers if rows[0]["name"] == NAME)
+    more = {"root": household.root, "served": served, "popped_up": household.popped_up()}
+    return seen | more | {"left_behind": household.left_behind()}
 
 
 def test_a_question_jumps_to_the_line(seen):
@@ -73,6 +77,11 @@ def test_the_column_is_the_one_that_ale_was_told(seen):
     assert seen["question"]["rows"][0].endswith(f"mail.js:1:{column} {NAME}")
 
 
+def test_rows_stand_as_they_were_served(seen):
+    assert len(seen["served"]) > 10
+    assert all(row.endswith(f" {name}") for row, name in zip(seen["question"]["rows"], seen["served"], strict=True))
+
+
 def test_names_come_first(seen):
     assert seen["name"]["rows"][0].endswith(f" {NAME}")
 
@@ -87,4 +96,5 @@ def test_nothing_pops_up_and_nothing_is_left(seen):
     assert "meaning-ls" in seen["linters"]
     assert seen["problems"] == 0
     assert "rror" not in seen["messages"]
+    assert (seen["said_at_rest"], seen["popped_up"]) == (0, [])
     assert seen["left_behind"] == []

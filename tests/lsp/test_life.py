@@ -163,6 +163,18 @@ async def test_a_client_that_knows_little_is_asked_little(client, project):
     assert action["command"] == "meaning-ls.similar"
 
 
+@pytest.mark.parametrize(
+    ("experimental", "is_told"),
+    [({"semanticIndexStatus": False}, False), ({"semanticIndexStatus": True}, True), ({}, True), (["?"], True)],
+    ids=str,
+)
+async def test_a_client_may_decline_to_be_told_of_the_index(client, project, experimental, is_told):
+    await client.initialize(project, capabilities=CAPABILITIES | {"experimental": experimental})
+    await client.until(lambda: "end" in [params["value"]["kind"] for params in client.of("$/progress")])
+    assert "send_mail" in await client.names("deliver a message")
+    assert ("semanticIndex/status" in {message["method"] for message in client.heard}) is is_told
+
+
 async def test_a_client_of_the_future_is_served(client, project):
     capabilities = {
         "general": {"positionEncodings": ["utf-7", "utf-8"]},
@@ -357,6 +369,34 @@ async def test_no_process_outlives_the_server(opened, how):
         opened.process.kill()
         await opened.ended()
     await gone(helpers)
+
+
+async def test_a_client_that_does_not_wait_for_its_shutdown_leaves_no_traceback(tmp_path, project):
+    with (tmp_path / "stderr").open("wb") as stderr:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "lsp_server", "--cache-dir", str(tmp_path / "cache")),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=stderr,
+        )
+    client = Editor(process.stdout, process.stdin, process)
+    await client.initialize(project)
+    await client.ready()
+    indexer = indexer_of(client)
+    indexer.suspend()  # so that letting go of it takes a while
+    _, asked = client.ask("shutdown")
+    client.notify("exit")
+    try:
+        assert await asyncio.wait_for(process.wait(), SECONDS) == 0
+        with pytest.raises((Refused, ConnectionError)):
+            await asked
+    finally:
+        indexer.kill()
+        client._listening.cancel()
+        process._transport.close()
+    said = (tmp_path / "stderr").read_text(encoding="utf-8")
+    assert "Loaded model" in said
+    assert "Error" not in said
 
 
 async def test_the_input_may_end_amid_anything(tmp_path, project):

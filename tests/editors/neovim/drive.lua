@@ -15,7 +15,11 @@ function M.finish()
 end
 
 function M.wait(what, done)
-  if not vim.wait(M.facts.milliseconds, done, 20) then
+  local function is_over()
+    -- A server that has gone is told of, and nothing comes any more.
+    return done() or M.seen.messages[1] and M.seen.messages[1]:find('^Client .* quit')
+  end
+  if not vim.wait(M.facts.milliseconds, is_over, 20) or not done() then
     error('waited in vain for ' .. what)
   end
 end
@@ -60,7 +64,7 @@ end
 function M.request(client, method, params)
   local answer
   local function answered(trouble, result)
-    answer = trouble and { trouble = trouble } or result
+    answer = trouble and { trouble = trouble } or result or {} -- some servers say null for nothing
   end
   if vim.fn.has('nvim-0.11') == 1 then
     client:request(method, params, answered)

@@ -1,6 +1,7 @@
--- The sources for pickers that no registry of packages has, against stand-ins that do with a source what their
--- documentation says that they do: fzf-lua's `fzf_live` (wiki, "Advanced") and the `pick` of snacks.nvim (docs/picker.md).
--- This holds what a source gives. That the pickers themselves show it was not tried.
+-- The sources for pickers that no registry of packages has, against stand-ins that do with a source what the pickers'
+-- own code does with it: fzf-lua's `fzf_live` (lua/fzf-lua/shell.lua, before and after July 2025) and the finder of
+-- snacks.nvim (lua/snacks/picker/core/finder.lua). This holds what a source gives. That the pickers themselves show it
+-- was not tried.
 
 local drive = dofile(vim.fn.fnamemodify(debug.getinfo(1).source:sub(2), ':h') .. '/drive.lua')
 local facts, seen = drive.facts, drive.seen
@@ -11,9 +12,25 @@ local function ask_by(picker)
   vim.cmd('FindByMeaning ' .. facts.question)
 end
 
--- fzf-lua calls the function with the list of what is typed, and what comes back with a function that adds lines.
-local function fzf_lua()
-  local lines, ended, given = {}, false, nil
+-- fzf-lua calls the function with what is typed, alone or as the first of a list, and what comes back with a function
+-- that adds lines and ends with nil. The older one adds them in a coroutine of its own, unless it is told not to. A
+-- question that is overtaken has to end, too.
+local function fzf_lua(is_old)
+  local given
+  local function typed(query)
+    local told = { lines = {}, ended = false }
+    local contents = given.contents(is_old and query or { query })
+    local thread = coroutine.create(contents)
+    assert(coroutine.resume(thread, function(line)
+      assert(not is_old or given.func_async_callback == false or coroutine.running() == thread, 'not in a coroutine')
+      if line then
+        assert(not told.ended, 'a line after the end')
+        table.insert(told.lines, line)
+      end
+      told.ended = told.ended or line == nil
+    end))
+    return told
+  end
   package.loaded['fzf-lua'] = {
     actions = setmetatable({}, {
       __index = function(_, name)
@@ -21,19 +38,16 @@ local function fzf_lua()
       end,
     }),
     fzf_live = function(contents, options)
-      given = options
-      contents({ options.query })(function(line)
-        ended = ended or line == nil
-        table.insert(lines, line)
-      end)
+      given = vim.tbl_extend('error', options, { contents = contents })
     end,
   }
   ask_by('fzf-lua')
+  local overtaken, last = typed(facts.name), typed(given.query)
   drive.wait('the end of lines', function()
-    return ended
+    return last.ended and overtaken.ended
   end)
   package.loaded['fzf-lua'] = nil
-  return { lines = lines, query = given.query, previewer = given.previewer, enter = given.actions.enter }
+  return { lines = last.lines, overtaken = #overtaken.lines, query = given.query, enter = given.actions.enter }
 end
 
 -- snacks runs the finder in a task, which the finder may lay to rest and wake up, and takes items from it.
@@ -85,6 +99,6 @@ drive.run(function()
   seen.served = vim.tbl_map(function(symbol)
     return symbol.name
   end, drive.request(client, 'workspace/semanticSymbol', params).symbols)
-  seen.fzf_lua = fzf_lua()
+  seen.fzf_lua = { fzf_lua(true), fzf_lua(false) }
   seen.snacks = snacks()
 end)

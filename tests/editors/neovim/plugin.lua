@@ -101,6 +101,20 @@ local function served()
   end, drive.request(server.find_client(0), 'workspace/semanticSymbol', params).symbols)
 end
 
+-- Ctrl-] on a word, in a buffer that no language server knows a definition for.
+local function by_tag(word)
+  drive.edit(facts.file)
+  vim.bo.tagfunc = "v:lua.require'meaning'.tagfunc"
+  vim.fn.append('$', '# ' .. word)
+  vim.fn.cursor(vim.fn.line('$'), 3)
+  local fine, trouble = pcall(vim.cmd, vim.api.nvim_replace_termcodes('normal! <C-]>', true, true, true))
+  local found = fine and drive.here() or { trouble = trouble }
+  drive.edit(facts.file)
+  vim.cmd('silent undo')
+  vim.v.errmsg = ''
+  return found
+end
+
 drive.run(function()
   seen.before = require('meaning').status()
   drive.edit(facts.file)
@@ -126,6 +140,8 @@ drive.run(function()
     vim.cmd('FindSimilar')
   end)
   seen.similar_range = quickfix('1,2FindSimilar!')
+  seen.tag = by_tag('sendReceipt')
+  seen.no_tag = by_tag('sendReceip')
 
   local since = #drive.statuses()
   drive.append(facts.file, facts.added)
@@ -133,6 +149,11 @@ drive.run(function()
     return drive.ready(since)
   end)
   seen.second = quickfix('FindByMeaning! ' .. facts.second_question)
+
+  -- Idle: nothing is said, and nothing is done.
+  since = #drive.statuses()
+  vim.wait(500)
+  seen.idle = #drive.statuses() - since
 
   seen.health = health()
   if pcall(require, 'telescope') then

@@ -100,6 +100,31 @@ function M.similar(how)
   end)
 end
 
+--- For 'tagfunc', which Ctrl-] and :tag ask: the definition where a language server knows it, else what has the name.
+---@param pattern string
+---@param flags string
+function M.tagfunc(pattern, flags)
+  local buffer = vim.api.nvim_get_current_buf()
+  local is_under_cursor = flags:find('c', 1, true) ~= nil
+  if is_under_cursor and server.can(buffer, 'definitionProvider') then
+    local found = vim.lsp.tagfunc(pattern, flags)
+    if found ~= vim.NIL then
+      return found
+    end
+  end
+  if not server.can(buffer, 'workspaceSymbolProvider') then
+    return vim.NIL -- Neovim looks into tags files
+  end
+  local found = vim.lsp.tagfunc(pattern, (flags:gsub('c', '')))
+  if is_under_cursor and found ~= vim.NIL then
+    -- A name that is like it is no place to jump to.
+    found = vim.tbl_filter(function(tag)
+      return tag.name == pattern
+    end, found)
+  end
+  return found ~= vim.NIL and #found > 0 and found or vim.NIL
+end
+
 --- What the server is doing, for a status line: '' where it does not run.
 ---@return string
 function M.status()

@@ -71,6 +71,18 @@ function M.find_client(buffer)
   end
 end
 
+--- Whether a server that a buffer is attached to can be asked by `what`, the name of one of its capabilities.
+---@param buffer integer
+---@param what string e.g. definitionProvider
+function M.can(buffer, what)
+  for _, client in ipairs(clients()) do
+    if vim.lsp.buf_is_attached(buffer, client.id) and (client.server_capabilities or {})[what] then
+      return true
+    end
+  end
+  return false
+end
+
 --- The folder of the project that a path lies in, nil for none.
 ---@param path string
 function M.root(path)

@@ -33,18 +33,24 @@ function M.live(question, ask)
   local choices = settings('Find by meaning')
   choices.query = question
   choices.exec_empty_query = true
+  -- Until 2025 `add` ran in a coroutine of fzf-lua's, and lines that come later than that could not be added.
+  choices.func_async_callback = false
   require('fzf-lua').fzf_live(function(typed)
     -- Since 2025 the question is the first of a list.
     local query = type(typed) == 'table' and typed[1] or typed
     return function(add)
       vim.schedule(function()
         take_back()
-        take_back = ask(query or '', function(entries)
+        local cancel = ask(query or '', function(entries)
           for _, one in ipairs(entries) do
             add(line(one))
           end
           add()
         end)
+        take_back = function()
+          cancel()
+          add() -- the end of lines, without which fzf-lua keeps a pipe open
+        end
       end)
     end
   end, choices)

@@ -21,6 +21,8 @@ from functools import cache
 from hashlib import blake2b
 from pathlib import Path
 
+import psutil
+
 from lsp_server.engine.commits import FileRecord, SymbolRecord
 from lsp_server.engine.files import Rules, Stamp, Unreachable, Unreadable, from_text, read
 from lsp_server.engine.log import child_log
@@ -29,7 +31,9 @@ from lsp_server.engine.symbols import Symbol, extract
 from lsp_server.engine.text import RECIPE, bag_of_words, describe, squeeze, text_hash
 
 CHUNK_FILES = 16  # files sent to the child at a time, at most: enough to cost nothing. The first ones go one by one.
-FILE_SECONDS = 20.0  # per file; extraction stops itself long before, this is for a grammar that hangs
+FILE_SECONDS = 20.0  # of computing, per file; extraction stops itself long before, this is for a grammar that hangs
+STUCK_SECONDS = 300.0  # by the clock, for a disk that hangs; a busy machine may let an idle process wait for long
+TRIES = 3  # for a file whose reader was killed from outside: that may be chance, or a system short of memory
 RACY_NS = 2_500_000_000  # FAT keeps time stamps of two seconds, others of less
 NO_TIME = -1  # a ctime that no file has: the next look at the time stamps reads the file
 PREVIEW_CHARS = 200
@@ -141,6 +145,7 @@ class ReadingProcess:
         self._rules = rules
         self._process: subprocess.Popen[bytes] | None = None
         self._stopping = False
+        self._was_killed = False  # from outside, the child that failed last
         self._most = CHUNK_FILES
 
     def records(self, wanted: Sequence[Wanted]) -> Iterator[FileRecord | Left]:
@@ -156,7 +161,10 @@ class ReadingProcess:
                 yield from answer
                 continue
             for one in chunk:  # something in here broke the child: find out what
-                alone = self._ask([one])
+                for _ in range(TRIES):
+                    alone = self._ask([one])
+                    if alone is not None or not self._was_killed:
+                        break
                 if self._stopping:
                     return
                 if alone is None:
@@ -198,19 +206,22 @@ class ReadingProcess:
         process = self.start()
         assert process.stdin is not None
         assert process.stdout is not None
-        watchdog = threading.Timer(FILE_SECONDS * len(wanted), process.kill)
-        watchdog.daemon = True
-        watchdog.start()
+        answered, ended = threading.Event(), threading.Event()
+        watch = (process, FILE_SECONDS * len(wanted), answered, ended)
+        threading.Thread(target=_watch, args=watch, name="watchdog", daemon=True).start()
         try:
             pickle.dump((self._root, self._rules, list(wanted)), process.stdin)
             process.stdin.flush()
             return list(pickle.load(process.stdout))  # our own child wrote it
         except (EOFError, OSError, ValueError, pickle.UnpicklingError):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(1.0)  # a dead one says so a moment later
+            self._was_killed = process.returncode == -9 and not ended.is_set()
             process.kill()
             self.close()
             return None
         finally:
-            watchdog.cancel()
+            answered.set()
 
     def start(self) -> "subprocess.Popen[bytes]":
         """Start the child unless it runs; what it is asked waits until it is ready."""
@@ -225,6 +236,25 @@ class ReadingProcess:
                 stdout=subprocess.PIPE,
             )
         return self._process
+
+
+def _watch(process: "subprocess.Popen[bytes]", most: float, answered: threading.Event, ended: threading.Event) -> None:
+    """End a child that computes for `most` seconds without an answer, or waits for the disk without end."""
+    began, before = time.monotonic(), _computed(process.pid)
+    while not answered.wait(min(most, 1.0)):
+        if _computed(process.pid) - before > most or time.monotonic() - began > STUCK_SECONDS:
+            ended.set()
+            process.kill()
+            return
+
+
+def _computed(pid: int) -> float:
+    """Return the CPU seconds that a process took, 0 when it has ended."""
+    try:
+        times = psutil.Process(pid).cpu_times()
+    except psutil.Error:
+        return 0.0
+    return float(times.user + times.system)
 
 
 def serve() -> None:

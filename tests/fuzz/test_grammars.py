@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 from pathlib import Path
 
 import pytest
@@ -45,7 +46,7 @@ def test_whatever_is_read_the_others_are_read_too(reader, spoilt):
 
 def test_a_file_that_ends_or_holds_up_the_child_is_named_and_the_others_are_read(tmp_path, monkeypatch):
     """The child is killed as a crash kills it, and stopped as a hang stops it, each time one file is read."""
-    monkeypatch.setattr(reading, "FILE_SECONDS", 1.0)
+    monkeypatch.setattr(reading, "STUCK_SECONDS", 1.0)
     process = ReadingProcess(tmp_path, Rules())
     ask, trouble = process._ask, {"b.py": signal.SIGKILL, "c.py": signal.SIGSTOP}
 
@@ -68,3 +69,38 @@ def test_a_file_that_ends_or_holds_up_the_child_is_named_and_the_others_are_read
         ("c.py", BROKEN),
         ("d.py", ""),
     ]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of Unix")
+@pytest.mark.parametrize("trouble", ["killed twice", "without the processor for long"])
+def test_a_file_is_not_left_out_for_what_is_not_its_fault(tmp_path, monkeypatch, trouble):
+    """A reader that chance kills, or that a busy machine lets wait for longer than any file may take."""
+    monkeypatch.setattr(reading, "FILE_SECONDS", 1.0)
+    process = ReadingProcess(tmp_path, Rules())
+    ask, asked = process._ask, []
+
+    def ask_with_trouble(wanted):
+        asked.append(wanted)
+        if len(asked) <= 2 and trouble == "killed twice":
+            process.start()
+            os.kill(process.pid, signal.SIGKILL)
+        elif trouble != "killed twice":
+            pid = process.start().pid
+            os.kill(pid, signal.SIGSTOP)
+            threading.Timer(3.0, os.kill, (pid, signal.SIGCONT)).start()
+        return ask(wanted)
+
+    monkeypatch.setattr(process, "_ask", ask_with_trouble)
+    (tmp_path / "a.py").write_text("def healthy():\n    return 1\n")
+    (record,) = process.records([Wanted("a.py", (0, 0, 0), b"")])
+    process.close()
+    assert record.left_out == ""
+
+
+def test_a_file_that_takes_the_processor_for_too_long_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(reading, "FILE_SECONDS", 0.05)
+    process = ReadingProcess(tmp_path, Rules())
+    (tmp_path / "a.py").write_text("def healthy(one, two):\n    return one + two\n" * 20_000)
+    (record,) = process.records([Wanted("a.py", (0, 0, 0), b"")])
+    process.close()
+    assert record.left_out == BROKEN

@@ -21,7 +21,7 @@ ENVIRONMENT = {
     "nvim": {"VIMRUNTIME": "usr/share/nvim/runtime", "LUA_CPATH": "usr/lib/{libraries}/lua/5.1/?.so;;"},
     "hx": {"HELIX_RUNTIME": "usr/lib/hx/runtime"},
     "emacs-nox": {
-        "EMACSLOADPATH": "usr/share/emacs/{emacs}/lisp",
+        "EMACSLOADPATH": "usr/share/emacs/{emacs}/lisp:usr/share/emacs/site-lisp",
         "EMACSDATA": "usr/share/emacs/{emacs}/etc",
         "EMACSPATH": "usr/libexec/emacs/{emacs}/{libraries}",
     },
@@ -108,13 +108,18 @@ def write_programs(root: Path, folder: Path) -> None:
         # Emacs takes its Lisp from a dump, which it looks for where it was built to lie, and beside itself.
         (root / "usr" / "bin" / "emacs-nox.pdmp").symlink_to(dump)
         emacs = dump.parent.parent.name
+    if (root / "usr/share/emacs/site-lisp/elpa-src").is_dir():
+        (root / "usr/share/emacs/site-lisp/elpa").symlink_to("elpa-src")  # where Debian would compile packages to
     folder.mkdir()
     for name, variables in ENVIRONMENT.items():
         program = root / "usr" / "bin" / name
         if not program.exists():
             continue
         places = {"libraries": loader.parent.name, "emacs": emacs}
-        values = {key: str(root / value.format(**places)) for key, value in variables.items()}
+        values = {
+            key: ":".join(str(root / path) for path in value.format(**places).split(":"))
+            for key, value in variables.items()
+        }
         script = folder / name
         script.write_text(
             "#!/bin/sh\n"

@@ -28,7 +28,8 @@
       meaning-ls-command (append (fact 'command) nil)
       ;; The editor's own sources are not asked what a package is.
       package-user-dir (expand-file-name "elpa" user-emacs-directory))
-(setq native-comp-deferred-compilation nil) ; a new home has nothing compiled, and tests need no speed
+(setq native-comp-deferred-compilation nil     ; a new home has nothing compiled, and tests need no speed
+      native-comp-enable-subr-trampolines nil) ; for which an unpacked Emacs cannot start itself once more
 (package-initialize)
 
 (defun wait (what done)
@@ -277,7 +278,7 @@
   (lsp)
   (wait "an index that is ready" #'ready)
   (saw 'encoding (meaning-ls--encoding (meaning-ls--of-lsp-mode)))
-  ;; What `xref-find-apropos' of lsp-mode 8.0 makes of it is a line too early, or an error when that is line 0.
+  ;; What `xref-find-apropos' of lsp-mode 8.0 to 10.0 makes of it is a line too early, or an error when that is line 0.
   (dolist (ask '((rows . question) (name . name)))
     (saw (car ask) (vconcat (mapcar (lambda (symbol) (gethash "name" symbol))
                                     (lsp-request "workspace/symbol" (list :query (fact (cdr ask))))))))
@@ -329,6 +330,7 @@
   (wait "an answer" (lambda () (ignore-errors (xref-find-apropos (fact 'question)) (> (length (rows)) 0))))
   (saw 'eglot (jump))
   (visit "notes.txt")
+  (saw 'warnings (warnings))            ; while it shuts down Eglot 1.17 may warn of its own haste
   (eglot-shutdown (eglot-current-server)))
 
 (condition-case-unless-debug trouble

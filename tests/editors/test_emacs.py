@@ -239,7 +239,7 @@ def host(request, emacs, drive):
 
 
 def test_a_host_jumps_to_the_column(host):
-    """By its own search for symbols; that of lsp-mode 8.0 takes lines from 0 for lines from 1, so it is only read."""
+    """By its own search for symbols; that of lsp-mode takes lines from 0 for lines from 1, so it is only read."""
     assert NAME in host["rows"][0]
     if "jump" in host:
         assert_jump(host["jump"], host["root"] / "src" / "mail.js", MAIL[:4], NAME)

@@ -165,7 +165,7 @@ async def test_a_client_that_knows_little_is_asked_little(client, project):
 
 @pytest.mark.parametrize(
     ("experimental", "is_told"),
-    [({"semanticIndexStatus": False}, False), ({"semanticIndexStatus": True}, True), ({}, True), (["?"], True)],
+    [({"semanticIndexStatus": False}, False), (["?"], True)],
     ids=str,
 )
 async def test_a_client_may_decline_to_be_told_of_the_index(client, project, experimental, is_told):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from lsp_server import __version__
 from lsp_server.config import EDITORS, is_quotable
-from lsp_server.manual import COMPLETION, CONFIG, DOCTOR, EPILOG, EXPORT, MCP, MODELS, ROOTS, SEARCH, SHELLS
+from lsp_server.manual import COMPLETION, CONFIG, CONNECT, DOCTOR, EPILOG, EXPORT, MCP, MODELS, ROOTS, SEARCH, SHELLS
 
 if TYPE_CHECKING:
     from lsp_server.engine.index import Options
@@ -156,9 +156,26 @@ def _add_models(commands: "argparse._SubParsersAction[_Parser]") -> None:
     choose.add_argument("--explain", action="store_true", help="say what was found, considered and picked")
     pull = _command(actions, "pull", "download a model of the list", [options])
     pull.add_argument("id", metavar="ID", help="a model's id, or ID:VARIANT")
+    _add_connect(actions, options)
     remove = _command(actions, "remove", "delete a downloaded model", [options])
     remove.add_argument("id", metavar="ID", help="a model's id, or ID:VARIANT")
     _add_export(actions, options)
+
+
+def _add_connect(actions: "argparse._SubParsersAction[_Parser]", options: _Parser) -> None:
+    """Add what connects a server that embeds."""
+    summary = "use a server that embeds: Ollama, TEI, vLLM, llama.cpp, or another with /v1/embeddings"
+    connect = _command(actions, "connect", summary, [options], CONNECT)
+    connect.add_argument("url", metavar="URL", help="where it is: http://localhost:11434/v1")
+    connect.add_argument("served", metavar="MODEL", help="the model, as the server calls it")
+    connect.add_argument("--id", metavar="ID", type=_model_id, help="how to call it (default: its name)")
+    connect.add_argument(
+        "--key-variable", metavar="NAME", default="", help="the environment variable that holds the server's key"
+    )
+    connect.add_argument("--query-prefix", metavar="TEXT", default="", help="what comes before a question")
+    connect.add_argument("--document-prefix", metavar="TEXT", default="", help="what comes before a document")
+    connect.add_argument("--batch", metavar="N", type=_number(1), default=32, help="texts in one request (default: 32)")
+    connect.add_argument("--yes", action="store_true", help="allow the host without being asked")
 
 
 def _add_export(actions: "argparse._SubParsersAction[_Parser]", options: _Parser) -> None:
@@ -226,6 +243,18 @@ def _engine_options() -> _Parser:
         default=0,
         help="megabytes that each process may use, 0 for any number: vectors are read from disk rather than exceed it, "
         "then meaning is given up",
+    )
+    group.add_argument(
+        "--docs-model",
+        metavar="NAME",
+        default="auto",
+        help="a model of its own for sections of documentation; 'off', or 'auto': as the index has it, none at first",
+    )
+    group.add_argument(
+        "--rerank",
+        metavar="NAME",
+        default="off",
+        help="what reorders the best hits: 'off', 'auto' (a reranker that is installed), an id, or a folder",
     )
     group.add_argument("-v", "--verbose", action="store_true", help="say on standard error what is being done")
     return options
@@ -379,6 +408,8 @@ def _options(arguments: argparse.Namespace, threads: int) -> "Options":
         max_file_bytes=arguments.max_file_bytes,
         cache_dir=arguments.cache_dir,
         memory_limit=arguments.memory_limit,
+        docs_model=arguments.docs_model,
+        rerank=arguments.rerank,
     )
 
 

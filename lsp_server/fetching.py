@@ -14,6 +14,8 @@ from pygls.exceptions import JsonRpcRequestCancelled
 from pygls.lsp.server import LanguageServer
 
 from lsp_server.announce import Bar, knows_bars
+from lsp_server.engine.card import EMBEDDERS, ModelError, read_card
+from lsp_server.engine.installed import Installed, installed
 from lsp_server.protocol import ModelAdvice
 
 SHOW_SECONDS = 0.2  # between two movements of the bar
@@ -65,17 +67,24 @@ class Fetching:
 
 
 def _advice(cache_dir: str) -> ModelAdvice:
-    from lsp_server.engine.installed import installed
     from lsp_server.models.advice import choose_here, offer
     from lsp_server.models.choice import explain
 
     choice = choose_here(cache_dir)
     return {
         "picked": choice.picked.model.id,
-        "installed": [model.name for model in installed(cache_dir)],
+        # What is on a server is not chosen by a setting, and a reranker is none to embed with.
+        "installed": [model.name for model in installed(cache_dir) if _embeds_here(model)],
         "offer": offer(choice),
         "explanation": list(explain(choice)),
     }
+
+
+def _embeds_here(model: Installed) -> bool:
+    try:
+        return read_card(model.folder).kind in EMBEDDERS
+    except ModelError:
+        return False
 
 
 def _pull(name: str, cache_dir: str, stop: threading.Event, show: Callable[[int, str], None]) -> str:

@@ -143,6 +143,8 @@ class Folder:
         }
         if message:
             status["message"] = message
+        if known.reranker:
+            status["reranker"] = known.reranker
         return status
 
     @property
@@ -264,6 +266,11 @@ class Folder:
         if self._waiting_for == "power" and self._indexer is not None:
             for number in self._agenda.running:
                 self._indexer.hurry(number)
+
+    async def move_to(self, model: str) -> None:
+        """Have the index moved to another model, now or when it is opened again; nothing happens before that."""
+        if (index := self.index) is not None:
+            await self._apart(partial(_quietly, partial(index.home.wish, model)))
 
     async def close(self) -> None:
         """Let go of everything."""

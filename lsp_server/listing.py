@@ -166,6 +166,7 @@ def status_object(index: Index, status: Status) -> Json:
         "model": status.model,
         "vectors": status.vectors,
         "message": status.message,
+        "reranker": status.reranker,
         "bytes": status.bytes,
         "lastUpdate": status.last_update,
         "skippedTotal": status.skipped_total,
@@ -185,6 +186,8 @@ def status_lines(index: Index, status: Status, approximate: str) -> Iterator[str
     yield f"symbols   {status.symbols:,}, of which {status.embedded:,} can be found by meaning{waiting}"
     yield f"model     {status.model or 'none in use yet'}"
     yield f"vectors   {status.vectors or 'none yet'}{approximate}"
+    if status.reranker:
+        yield f"reranker  {status.reranker}, which reorders the best hits"
     yield f"updated   {updated}"
     yield f"index     {clean(str(index.folder))} ({status.bytes / 1e6:,.1f} MB)"
     yield f"log       {clean(str(log_folder(index.options.cache_dir)))}"

@@ -60,6 +60,13 @@ MODELS = """\
 The table says of each model whether it does well on this machine, how fast, and under which licence. Nothing is
 downloaded unless `models pull` asks for it; HF_ENDPOINT, HF_TOKEN and HTTPS_PROXY are heeded."""
 
+CONNECT = """\
+The server gets the text of what is indexed with it, and of questions. You are asked once about each other machine, by
+name; nothing is sent before. Only this command connects a server: no project and no setting of an editor can. The key
+stays in its environment variable and is written nowhere. Then:
+
+  meaning-ls index --model ID"""
+
 EXPORT = """\
 Write a model as a folder with model.onnx in 8 bits, tokenizer.json, model.toml and REPORT.md, which says how near its
 vectors are to the original's. Pooling, prefixes and limits are read from the model's own files. Needs the extra export:

@@ -125,6 +125,7 @@ class FolderStatus(IndexStatus):
     skipped: list[Skipped]
     skippedTotal: int
     writer: str  # program and process that write this index while the state is "reading"
+    reranker: NotRequired[str]  # id of the model that reorders the best rows, where there is one
 
 
 class ModelAdvice(TypedDict):

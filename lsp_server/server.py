@@ -28,7 +28,7 @@ from lsp_server.folder import Folder
 from lsp_server.jsonrpc import MAX_HEADER, ThreadedWriter, read_stream
 from lsp_server.protocol import Location, ModelAdvice, SemanticIndexResult, SemanticSymbolResult, WorkspaceSymbol
 from lsp_server.session import Session, set_level
-from lsp_server.settings import SECTION, read_settings
+from lsp_server.settings import SECTION
 from lsp_server.stdout import claim_stdout
 
 REQUEST_FAILED = -32803  # LSP: the request was right, but cannot be answered
@@ -50,7 +50,7 @@ async def initialize(ls: Session, params: types.InitializeParams) -> None:
     """Learn who the client is and what it has open."""
     encoding = ls.workspace.position_encoding
     ls.documents.encoding = encoding.value if isinstance(encoding, types.PositionEncodingKind) else str(encoding)
-    ls.base, troubles = read_settings(params.initialization_options, ls.base)
+    ls.base, troubles = ls.read_settings(params.initialization_options)
     ls.troubles += troubles
     root = ls.workspace.root_uri  # rootUri or rootPath; both may be missing, and then nothing is indexed
     folders = params.workspace_folders or []

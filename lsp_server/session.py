@@ -11,6 +11,7 @@ import os
 import threading
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import psutil
@@ -23,11 +24,13 @@ from lsp_server.announce import Announcer
 from lsp_server.answers import Answers
 from lsp_server.documents import Documents
 from lsp_server.engine.index import Options
+from lsp_server.engine.installed import is_elsewhere
 from lsp_server.engine.log import log_to_file
 from lsp_server.fetching import Fetching
 from lsp_server.folder import Folder
+from lsp_server.offering import Offering
 from lsp_server.protocol import Location, Range, SemanticSymbol, Token
-from lsp_server.settings import SECTION, from_options, read_settings
+from lsp_server.settings import SECTION, Settings, from_options, read_settings
 from lsp_server.workspace import Workspace
 
 NAME = "meaning-ls"
@@ -54,6 +57,7 @@ class Session(LanguageServer):
         self.answers = Answers(self.folders, self.documents)
         self.announcer = Announcer(self, self.folders)
         self.fetching = Fetching(self)
+        self.offering = Offering(self, self.folders, self.fetching, self.reopen)
         self.base = self.folders.settings  # what holds when the client's settings say nothing
         self.named: tuple[str, ...] = ()  # the folders that `initialize` names, opened after `initialized`
         self.troubles: list[str] = []  # with those settings, told once the client listens
@@ -91,12 +95,29 @@ class Session(LanguageServer):
 
     async def configure(self, sent: object) -> None:
         """Take the client's settings: those it is asked for, or those it sent if it cannot be asked."""
-        settings, troubles = read_settings(await self._configuration() or sent, self.base)
+        settings, troubles = self.read_settings(await self._configuration() or sent)
         self.complain([*self.troubles, *troubles])
         set_level(settings.trace)
         log_to_file(settings.cache_dir, "server")
         await self.folders.configure(settings, self.documents)
         self.search_what_is_open()
+
+    def read_settings(self, sent: object) -> tuple[Settings, list[str]]:
+        """Lay a client's settings over those that hold without them; gives a sentence for each that was no good.
+
+        A client's settings may come from the project that is open. So they choose no model on a server, where the
+        project's text would be sent: that is done on the command line alone.
+        """
+        settings, troubles = read_settings(sent, self.base)
+        for name, field in (("model", "model"), ("docsModel", "docs_model")):
+            wish, base = getattr(settings, field), getattr(self.base, field)
+            if wish != base and is_elsewhere(wish, settings.cache_dir):
+                troubles.append(
+                    f"{SECTION}.{name}: {wish} computes on a server, and no setting of an editor sends text there; "
+                    f"{base!r} is used instead. To use it here: meaning-ls index --{name.replace('M', '-m')} {wish}"
+                )
+                settings = replace(settings, **{field: base})
+        return settings, troubles
 
     async def _configuration(self) -> object:
         if not (self.client_capabilities.workspace and self.client_capabilities.workspace.configuration):
@@ -193,8 +214,15 @@ class Session(LanguageServer):
         finally:
             self.protocol.notify(types.PROGRESS, types.ProgressParams(token, types.WorkDoneProgressEnd()))
 
+    async def reopen(self) -> None:
+        """Open the folders anew."""
+        await self.folders.reopen(self.documents)
+        self.search_what_is_open()
+
     def _tell(self, folder: Folder) -> None:
         self.announcer.tell(folder)
+        if self.offering.is_due(folder):
+            self.spawn(self.offering.make(folder))
 
 
 def set_level(trace: str) -> None:

@@ -28,7 +28,8 @@ class Settings:
     memory_limit: int = 0  # megabytes, 0: none
     workspace_symbols: Literal["names", "names-and-meaning", "off"] = "names-and-meaning"
     index: Literal["auto", "off"] = "auto"
-    rerank: Literal["off", "auto"] = "off"
+    docs_model: str = "auto"
+    rerank: str = "off"
     trace: Literal["off", "messages", "verbose"] = "off"
 
     def options(self) -> Options:
@@ -41,6 +42,8 @@ class Settings:
             max_file_bytes=self.max_file_bytes,
             cache_dir=self.cache_dir,
             memory_limit=self.memory_limit,
+            docs_model=self.docs_model,
+            rerank=self.rerank,
         )
 
 
@@ -54,6 +57,8 @@ def from_options(options: Options) -> Settings:
         max_file_bytes=options.max_file_bytes,
         cache_dir=options.cache_dir,
         memory_limit=options.memory_limit,
+        docs_model=options.docs_model,
+        rerank=options.rerank,
     )
 
 
@@ -128,7 +133,8 @@ _FIELDS: dict[str, tuple[str, Callable[[object], Any]]] = {
     "memoryLimit": ("memory_limit", _number(0, 2**30)),
     "workspaceSymbols": ("workspace_symbols", _one_of("names", "names-and-meaning", "off")),
     "index": ("index", _one_of("auto", "off")),
-    "rerank": ("rerank", _one_of("off", "auto")),
+    "docsModel": ("docs_model", _text),
+    "rerank": ("rerank", _text),
     "trace": ("trace", _one_of("off", "messages", "verbose")),
 }
 NAMES = tuple(_FIELDS)

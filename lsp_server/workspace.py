@@ -67,6 +67,10 @@ class Workspace:
         before, self.settings = self.settings, settings
         if (before.options(), before.index) == (settings.options(), settings.index):
             return
+        await self.reopen(open_files)
+
+    async def reopen(self, open_files: Iterable[PurePath]) -> None:
+        """Close all folders and open them anew."""
         uris = [folder.uri for folder in self.folders]
         await asyncio.gather(*(self.remove(uri) for uri in uris))
         for uri in uris:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,9 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import WhitespaceSplit
+
+from lsp_server.engine.card import card_text, read_card
+from lsp_server.engine.encoder import bundled_model
 
 WORDS = {"[UNK]": 0, "red": 1, "green": 2, "blue": 3}
 
@@ -92,6 +96,33 @@ def replace_tokenizer(folder: Path, data: bytes) -> None:
     (folder / "tokenizer.json").write_bytes(data)
     card = (folder / "model.toml").read_text(encoding="utf-8").rsplit("=", 1)[0]
     (folder / "model.toml").write_text(f'{card}= "{hashlib.sha256(data).hexdigest()}"\n', encoding="utf-8")
+
+
+HIDDEN = "LayerNormalization_287_0"  # in the bundled graph: a vector for each token, before they are pooled
+
+
+def bundled_reranker(folder: Path) -> Path:
+    """The bundled model as one of late interaction: its tokens' vectors, which were trained to be pooled."""
+    source = bundled_model()
+    # Messages of a protobuf that stand one behind the other are merged: the graph gets one output more.
+    graph = (source / "model.onnx").read_bytes() + field(7, field(12, tensor_info(HIDDEN, 1, 3)))
+    files = {"model.onnx": graph, "tokenizer.json": (source / "tokenizer.json").read_bytes()}
+    folder.mkdir(parents=True)
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    card = replace(
+        read_card(source),
+        id="bundled-tokens",
+        kind="late-interaction",
+        pooling="mean",
+        output=HIDDEN,
+        max_query_tokens=48,
+        skipped_tokens=tuple(".,:;(){}[]"),
+        probe=(),
+        digests={name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
+    )
+    (folder / "model.toml").write_text(card_text(card, {}), encoding="utf-8")
+    return folder
 
 
 TYPES = {"float16": "F16", "float32": "F32", "int64": "I64", "float64": "F64", "int8": "I8"}

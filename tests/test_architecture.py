@@ -22,11 +22,11 @@ ENGINE_ORDER = (
     *("errors", "threads", "memory", "cache", "log", "languages"),
     *("patterns", "disk", "ignore", "skips", "tree", "files"),
     *("lines", "comments", "macros", "syntax", "outline", "blocks", "symbols", "cells", "notebooks"),
-    *("text", "card", "devices", "tokens", "pooling", "graph", "static", "encoder"),
-    *("remembered", "agreement", "installed", "serving"),
+    *("text", "card", "devices", "tokens", "pooling", "graph", "static", "endpoint", "encoder"),
+    *("remembered", "agreement", "installed", "pair", "serving"),
     *("database", "home", "vector_cache", "store", "commits"),
     *("rows", "keys", "reduction", "codes", "vectors", "hnsw"),
-    *("words", "places", "corpus", "names", "query", "search", "git", "hits", "examine"),
+    *("words", "places", "corpus", "names", "query", "search", "reranker", "git", "hits", "examine"),
     *("reading", "overlay", "update", "writing", "index"),
 )
 
@@ -43,16 +43,18 @@ HOMES = {
     },
     "filelock": {"engine.home", "engine.examine", "models.pull"},
     "platformdirs": {"engine.cache"},
-    "urllib.parse": {"convert"},
-    "pygls": {"protocol", "jsonrpc", "announce", "fetching", "session", "server"},
-    "lsprotocol": {"protocol", "jsonrpc", "convert", "documents", "announce", "session", "server"},
+    "urllib.parse": {"convert", "engine.endpoint", "models.connect", "models.commands"},
+    "http": {"engine.endpoint"},
+    "urllib.request": {"engine.endpoint"},
+    "pygls": {"protocol", "jsonrpc", "announce", "fetching", "offering", "session", "server"},
+    "lsprotocol": {"protocol", "jsonrpc", "convert", "documents", "announce", "offering", "session", "server"},
     "cattrs": {"jsonrpc"},
     "mcp": {"mcp"},
     "torch": {"models.export"},
     "transformers": {"models.export"},
     "onnx": {"models.export", "models.quantise"},
 }
-NETWORK = {"socket", "ssl", "http", "urllib.request", "ftplib", "smtplib", "requests", "httpx", "aiohttp"}
+NETWORK = {"socket", "ssl", "http.server", "ftplib", "smtplib", "requests", "httpx", "httpx2", "aiohttp"}
 
 
 def imports(path):
@@ -110,6 +112,7 @@ def test_libraries_stay_at_home(library):
 
 
 def test_there_is_no_network():
+    """But for models from the hub (models.hub) and servers that a user has connected (engine.endpoint): see HOMES."""
     for library in sorted(NETWORK):
         assert not holders(library), f"{library} is imported"
 

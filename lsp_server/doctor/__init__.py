@@ -13,7 +13,7 @@ from pathlib import Path
 from lsp_server.doctor.cache import check_cache
 from lsp_server.doctor.index import check_index, made_with
 from lsp_server.doctor.machine import check_machine
-from lsp_server.doctor.model import Model, check_model
+from lsp_server.doctor.model import Model, check_model, check_reranker
 from lsp_server.doctor.report import Check, Report
 from lsp_server.engine.cache import cache_home
 from lsp_server.engine.index import Options
@@ -32,6 +32,7 @@ def _checks(roots: Sequence[Path], options: Options) -> Iterator[Check]:
     for used in dict.fromkeys(made_with(root, options) for root in roots) or {"": None}:
         models[used], checks = check_model(options, used)
         yield from checks
+    yield from check_reranker(options)
     yield from check_cache(options.cache_dir)
     for root in roots:
         yield from check_index(root, options, models[made_with(root, options)])

@@ -4,20 +4,21 @@ Takes options and the fingerprint of the model that an index was made with, give
 model. What is expected of a model stands in models/selftest.py, which one suits a machine in models/choice.py.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from time import perf_counter
 
 from lsp_server.doctor.report import Check
-from lsp_server.engine.agreement import open_encoder
 from lsp_server.engine.card import read_card
 from lsp_server.engine.devices import openable, runtime_version
 from lsp_server.engine.encoder import BUNDLED, PROBE, Encoder, load_encoder
 from lsp_server.engine.errors import EngineError
 from lsp_server.engine.index import Options
-from lsp_server.engine.installed import AUTO, chosen_for_auto, find_model, installed
-from lsp_server.engine.remembered import measured_here
+from lsp_server.engine.installed import AUTO, chosen_for_auto, find_reranker, installed
+from lsp_server.engine.reranker import OFF
+from lsp_server.engine.serving import Asked, Models
 from lsp_server.engine.threads import default_threads
 from lsp_server.models.catalogue import load_catalogue
 from lsp_server.models.choice import Choice, Known, advice, choose, explain
@@ -42,13 +43,33 @@ class Model:
 def check_model(options: Options, used: str) -> tuple[Model, list[Check]]:
     """Look at the model that an index is searched with; `used` is the one it was made with, "" for a new one."""
     try:
-        folder = find_model(options.model, options.cache_dir, used)
-        encoder = open_encoder(folder, options.device, measured_here(options.cache_dir))
+        models = Models(Asked(options.model, options.device, options.cache_dir, used, options.docs_model))
+        encoder = models.encoder(models.own)
     except EngineError as error:
         return Model(), [_no_model(options.model, error)]
     rate, speed = _speed(encoder, options.threads or default_threads())
-    found = [_picked(options, used, folder, rate), _self_test(folder), speed]
+    folders = [Path(folder) for folder in (models.own.folder, models.own.docs) if folder]
+    found = [_picked(options, used.partition("+")[0], folders[0], rate), *map(_self_test, folders), speed]
     return Model(encoder, encoder.fingerprint, encoder.dim), found
+
+
+def check_reranker(options: Options) -> Iterator[Check]:
+    """Look at the model that reorders answers; nothing is said where none is asked for."""
+    if options.rerank == OFF:
+        return
+    try:
+        folder = find_reranker(options.rerank, options.cache_dir)
+    except EngineError as error:
+        remedies = (str(error), "Or leave the setting meaning.rerank (--rerank) at 'off'.")
+        yield Check("reranker", "fail", f"{options.rerank} cannot be used", (), remedies, {"wish": options.rerank})
+        return
+    tested = self_test(folder)
+    details = {"folder": str(folder), "milliseconds": round(tested.milliseconds, 2)}
+    if tested.passed:
+        said = f"{read_card(folder).id} reorders the best hits, {tested.milliseconds:.1f} ms for a long one"
+        yield Check("reranker", "ok", said, (str(folder),), (), details)
+    else:
+        yield Check("reranker", "fail", "the reranker does not work here", (), (tested.complaint,), details)
 
 
 def _no_model(wish: str, error: EngineError) -> Check:

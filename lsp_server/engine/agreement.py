@@ -53,7 +53,7 @@ def open_encoder(folder: Path, device: str, memory: Remembered) -> Encoder:
 
     A device that cannot be used is told in the log, and the CPU does its work.
     """
-    if read_card(folder).kind == "static":  # a table is looked up, not calculated
+    if read_card(folder).kind != "graph":  # a table is looked up, a server computes on its own devices
         return load_encoder(folder)
     least_speed = WORTH if device == AUTO else 0.0
     for candidate in _candidates(device):

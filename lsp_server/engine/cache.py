@@ -47,6 +47,11 @@ def cache_home(cache_dir: str) -> Path:
     return Path(platformdirs.user_cache_dir("meaning-ls", appauthor=False))
 
 
+def config_home() -> Path:
+    """Return the folder of what the user has set up for good; no setting moves it, so that no project can."""
+    return Path(platformdirs.user_config_dir("meaning-ls", appauthor=False))
+
+
 def index_folder(root: Path, cache_dir: str, rules: str = "") -> Path:
     """Return where the index of a resolved root lies, whether there is one or not.
 

@@ -18,7 +18,9 @@ from lsp_server.engine.errors import EngineError
 SCHEMA = 1  # of model.toml
 GRAPH, TABLE, TOKENIZER, CARD = "model.onnx", "model.safetensors", "tokenizer.json", "model.toml"
 WEIGHTS = {"graph": GRAPH, "static": TABLE, "late-interaction": GRAPH, "cross-encoder": GRAPH}  # by kind
-EMBEDDERS = ("graph", "static")  # the other kinds compare a question with documents
+ENDPOINT = "endpoint"  # a kind without files: a server that embeds
+EMBEDDERS = ("graph", "static")
+RERANKERS = ("late-interaction", "cross-encoder")  # compare a question with documents
 POOLINGS = ("mean", "cls", "last", "in-graph")
 POOLED = "sentence_embedding"  # the output of a graph that pools, by convention; taken when it is there
 CUTS = ("plain", "layer-norm")
@@ -30,8 +32,21 @@ REINSTALL = "Reinstall meaning-ls, or fetch the model again."
 CHARACTERS_PER_TOKEN = 10
 
 
+PROBE = "Reads a file and returns its lines."  # encoded on loading: a model that loads may still calculate wrongly
+
+
 class ModelError(EngineError):
     """A model that cannot be used; the text is a sentence for the user, with the file and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A server that embeds, as OpenAI's `/v1/embeddings`."""
+
+    url: str  # that texts are posted to
+    model: str  # as the server calls it
+    key_variable: str = ""  # the environment variable that holds the key; the key itself is written nowhere
+    batch: int = 32  # texts in one request
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +62,7 @@ class Card:
     query_prefix: str
     digests: Mapping[str, str]  # file name -> SHA-256, hex
     probe: tuple[float, ...] = ()  # how the vector of PROBE begins in float32; empty when nobody could compute it
-    kind: str = "graph"  # of WEIGHTS
+    kind: str = "graph"  # of WEIGHTS, or ENDPOINT
     full_dims: int = 0  # of the vectors that the graph gives, where `dims` cuts them (Matryoshka); 0: the same
     truncations: tuple[int, ...] = ()  # to which the vendor allows to cut
     cut: str = "plain"  # of CUTS: what happens before the cut
@@ -55,6 +70,9 @@ class Card:
     padding_side: str = "right"  # of SIDES; only texts that are encoded together are padded
     output: str = ""  # of the graph; "": the pooled vector if there is one, else one per token
     expansion_token: str = ""  # late interaction: what a question is filled up with
+    skipped_tokens: tuple[str, ...] = ()  # late interaction: those of a document that count for nothing
+    lower_case: bool = False  # texts are made so before the tokenizer reads them
+    endpoint: Endpoint | None = None
 
     @property
     def graph_dims(self) -> int:
@@ -68,6 +86,9 @@ class Card:
 
     def fingerprint(self) -> str:
         """16 hex digits over everything that decides a document's or a question's vector."""
+        if self.endpoint is not None:
+            served = (self.endpoint.url, self.endpoint.model, self.dims, self.document_prefix, self.query_prefix)
+            return hashlib.sha256(repr((SCHEMA, ENDPOINT, served, self.probe)).encode()).hexdigest()[:16]
         weights = WEIGHTS[self.kind]
         parts = (self.digests[weights], self.digests[TOKENIZER], self.pooling, self.document_prefix, self.query_prefix)
         numbers = (SCHEMA, self.dims, self.max_tokens, self.max_query_tokens, CHARACTERS_PER_TOKEN)
@@ -76,7 +97,9 @@ class Card:
         output = "" if self.output == POOLED else self.output
         rare = (self.full_dims, self.cut, self.eos_token, output, self.expansion_token, data)
         common = rare == (0, "plain", "", "", "", data) and not data
-        recipe = (parts, numbers) if common else (parts, numbers, rare)
+        recipe: tuple[object, ...] = (parts, numbers) if common else (parts, numbers, rare)
+        if self.skipped_tokens or self.lower_case:
+            recipe += ((self.skipped_tokens, self.lower_case),)
         return hashlib.sha256(repr(recipe).encode()).hexdigest()[:16]
 
 
@@ -98,7 +121,7 @@ def read_card(folder: Path) -> Card:
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{path} lacks a usable value for {brief(error)}. {REINSTALL}") from error
     for name, value, known in (
-        ("kind", card.kind, tuple(WEIGHTS)),
+        ("kind", card.kind, (*WEIGHTS, ENDPOINT)),
         ("pooling", card.pooling, POOLINGS),
         ("cut", card.cut, CUTS),
         ("padding_side", card.padding_side, SIDES),
@@ -114,16 +137,22 @@ def read_card(folder: Path) -> Card:
 def _card(table: Mapping[str, object]) -> Card:
     """Make a card. Raises KeyError, TypeError or ValueError with the name of the fact that is missing or no good."""
     kind = _text(table, "kind", "graph")
-    files = table["files"]
+    files = table.get("files", {}) if kind == ENDPOINT else table["files"]
     if not isinstance(files, dict):
         raise TypeError("files")
-    names = dict.fromkeys((WEIGHTS.get(kind, GRAPH), TOKENIZER, *files))
+    names = dict.fromkeys(files if kind == ENDPOINT else (WEIGHTS.get(kind, GRAPH), TOKENIZER, *files))
     for name in names:
         if name != Path(name).name or name in ("", ".."):
             raise ValueError(f"files: {name}")
     cuts = table.get("truncations", [])
     if not isinstance(cuts, list) or not all(type(cut) is int for cut in cuts):
         raise TypeError("truncations")
+    skipped = table.get("skipped_tokens", [])
+    if not isinstance(skipped, list) or not all(isinstance(token, str) for token in skipped):
+        raise TypeError("skipped_tokens")
+    lower_case = table.get("lower_case", False)
+    if not isinstance(lower_case, bool):
+        raise TypeError("lower_case")
     probe = table.get("probe", [])
     if not isinstance(probe, list):
         raise TypeError("probe")
@@ -145,7 +174,17 @@ def _card(table: Mapping[str, object]) -> Card:
         padding_side=_text(table, "padding_side", "right"),
         output=_text(table, "output", ""),
         expansion_token=_text(table, "expansion_token", ""),
+        skipped_tokens=tuple(skipped),
+        lower_case=lower_case,
+        endpoint=_endpoint(table) if kind == ENDPOINT else None,
     )
+
+
+def _endpoint(table: Mapping[str, object]) -> Endpoint:
+    batch = table.get("batch", 32)
+    if type(batch) is not int or batch < 1:
+        raise ValueError("batch")
+    return Endpoint(_text(table, "url"), _text(table, "served_model"), _text(table, "key_variable", ""), batch)
 
 
 def _text(table: Mapping[str, object], key: str, absent: str | None = None) -> str:
@@ -201,8 +240,14 @@ def card_text(card: Card, about: Mapping[str, str]) -> str:
         "padding_side": card.padding_side,
         "output": card.output or None,
         "expansion_token": card.expansion_token or None,
+        "skipped_tokens": card.skipped_tokens or None,
+        "lower_case": card.lower_case or None,
         "probe": [round(number, 4) for number in card.probe] or None,
     }
+    if card.endpoint is not None:
+        served = card.endpoint
+        facts |= {"url": served.url, "served_model": served.model, "key_variable": served.key_variable or None}
+        facts |= {"batch": served.batch}
     lines = [f"{key} = {_toml(value)}" for key, value in facts.items() if value is not None]
     files = [f"{_toml(name)} = {_toml(digest)}" for name, digest in card.digests.items()]
     return "\n".join([*lines, "", "[files]                     # SHA-256", *files, ""])
@@ -211,6 +256,8 @@ def card_text(card: Card, about: Mapping[str, str]) -> str:
 def _toml(value: object) -> str:
     if isinstance(value, str):  # JSON's strings are TOML's, but for one character
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, Sequence):
         return f"[{', '.join(_toml(item) for item in value)}]"
     return repr(value)

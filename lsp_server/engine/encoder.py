@@ -20,7 +20,9 @@ from lsp_server.engine.card import (
     CARD,
     CHARACTERS_PER_TOKEN,
     EMBEDDERS,
+    ENDPOINT,
     GRAPH,
+    PROBE,
     REINSTALL,
     TOKENIZER,
     Card,
@@ -30,6 +32,7 @@ from lsp_server.engine.card import (
     read_card,
 )
 from lsp_server.engine.devices import CPU
+from lsp_server.engine.endpoint import EndpointEncoder, open_endpoint
 from lsp_server.engine.graph import Graph
 from lsp_server.engine.pooling import cut, pool, unit
 from lsp_server.engine.static import StaticEncoder
@@ -46,6 +49,7 @@ __all__ = [
     "TOKENIZER",
     "Card",
     "Encoder",
+    "EndpointEncoder",
     "ModelError",
     "OnnxEncoder",
     "StaticEncoder",
@@ -57,7 +61,6 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 BUNDLED = "minilm-l6"
-PROBE = "Reads a file and returns its lines."  # encoded on loading
 # Cosine to what the probe's vector should be: above .98 where arithmetic is right (8 bits, x86 and arm64), about
 # 0 on an emulated processor whose matrix unit was wrong.
 PROBE_LEAST = 0.9
@@ -158,9 +161,11 @@ class OnnxEncoder:
             raise ModelError(f"{path} gives wrong vectors on this processor. Choose another model, and tell us of it.")
 
 
-def load_encoder(folder: Path, threads: int = 1, device: str = CPU) -> OnnxEncoder | StaticEncoder:
+def load_encoder(folder: Path, threads: int = 1, device: str = CPU) -> OnnxEncoder | StaticEncoder | EndpointEncoder:
     """Load whatever model the folder holds. Raises ModelError."""
     kind = read_card(folder).kind
+    if kind == ENDPOINT:
+        return open_endpoint(folder)
     if kind not in EMBEDDERS:
         raise ModelError(f"{folder} holds a reranker ({kind}), not a model that embeds. Correct the model setting.")
     return StaticEncoder(folder) if kind == "static" else OnnxEncoder(folder, threads, device)

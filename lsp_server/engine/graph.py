@@ -53,7 +53,8 @@ class Graph:
         ids, types, mask = (np.zeros((len(rows), width), np.int64) for _ in range(3))
         for number, row in enumerate(rows):
             place = slice(width - len(row.ids), None) if self._pad_left else slice(len(row.ids))
-            ids[number, place], types[number, place], mask[number, place] = row.ids, row.types, 1
+            ids[number, place], types[number, place] = row.ids, row.types
+            mask[number, place] = [1] * (len(row.ids) - row.unseen) + [0] * row.unseen
         positions = np.maximum(mask.cumsum(axis=1) - 1, 0)
         feeds = dict(zip(FED, (ids, mask, types, positions), strict=True))
         wanted = {

@@ -23,6 +23,7 @@ class Status:
     last_update: float  # seconds since the epoch, 0 for never
     skipped: tuple[tuple[str, str], ...]
     skipped_total: int
+    reranker: str = ""  # id of the model that reorders the best rows, "" for none
 
 
 @dataclass(frozen=True, slots=True)

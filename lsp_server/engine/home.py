@@ -59,6 +59,7 @@ class Home:
         self.graph = self.folder / "graph.hnsw"
         self._damage = self.folder / "damaged"
         self._pause = pause_mark(root, cache_dir)
+        self._wish = self.folder / "wish"
         self._writer = self.folder / "writer.json"
         # Not bound to a thread: a pass may be begun in one and closed in another.
         self._lock_file = self.folder / "lock"
@@ -163,6 +164,26 @@ class Home:
             self._pause.unlink(missing_ok=True)
         except OSError as error:
             raise StoreError(f"{self._pause} cannot be removed ({error.strerror}).") from error
+
+    def wish(self, model: str) -> None:
+        """Have the index moved to a model, over however many starts. Raises StoreError."""
+        make_way(self._wish)
+        try:
+            self._wish.touch(mode=0o600)
+            self._wish.write_text(model, "utf-8")
+        except OSError as error:
+            raise StoreError(f"{self._wish} cannot be written ({error.strerror}).") from error
+
+    def wished(self) -> str:
+        """Return the model that the index is to be moved to, "" for none."""
+        with contextlib.suppress(OSError, ValueError):
+            return self._wish.read_text("utf-8").strip()
+        return ""
+
+    def fulfil(self) -> None:
+        """Forget the wish: the index notes by itself which model it is complete by."""
+        with contextlib.suppress(OSError):
+            self._wish.unlink(missing_ok=True)
 
     def stamp(self) -> tuple[int, ...]:
         """Return numbers that change when anybody commits, pauses or resumes: a few microseconds, no SQL."""

@@ -27,9 +27,11 @@ from lsp_server.engine.git import changed_files
 from lsp_server.engine.hits import Answer, Hit, Status, make_hit
 from lsp_server.engine.hnsw import bytes_needed
 from lsp_server.engine.home import Home
+from lsp_server.engine.installed import AUTO, find_installed
 from lsp_server.engine.memory import Budget, Saving, give_back, resident
 from lsp_server.engine.overlay import Overlay
 from lsp_server.engine.query import Query, Question, parse
+from lsp_server.engine.reranker import OFF, Reranking
 from lsp_server.engine.search import Ranked, allowed_rows, list_recent, rank, rank_similar
 from lsp_server.engine.serving import Asked, Models
 from lsp_server.engine.store import Store, model_of
@@ -58,6 +60,10 @@ class Options:
     max_file_bytes: int = 1_000_000
     cache_dir: str = ""  # "": the user's cache folder
     memory_limit: int = 0  # megabytes of this process and its children, 0: none
+    docs_model: str = (
+        AUTO  # for sections of documentation: "auto" (as the index has it, none at first), "off", or a model
+    )
+    rerank: str = OFF  # what reorders the best rows: "off", "auto", the id of a reranker that is here, or a folder
 
     @property
     def rules(self) -> Rules:
@@ -79,14 +85,22 @@ class Index:
         self.folder, self.store_path = self.home.folder, self.home.store
         self.home.begin()
         used = model_of(self.store_path)
-        asked = Asked(self.options.model, self.options.device, self.options.cache_dir, used)
+        options = self.options
+        asked = Asked(self._model_asked(), options.device, options.cache_dir, used, options.docs_model)
         self._models = Models(asked, encoder)
         self._overlay = Overlay()
+        self._reranking = Reranking(self.options.rerank, self.options.cache_dir)
         self.budget = Budget(self.options.memory_limit, lambda: resident(self.writing.children()))
         self.writing = Writing(self.home, self.rules, self._models, self.options.threads, self.budget)
         self._saving = Saving.NOTHING
         self._questions = threading.Lock()  # the connection that fetches details serves one thread at a time
         self._open()
+
+    def _model_asked(self) -> str:
+        """Return the model of the options; where they leave it open, the one that the user accepted for this index."""
+        wished = self.home.wished()
+        is_here = wished and find_installed(wished, self.options.cache_dir)
+        return wished if self.options.model == AUTO and is_here else self.options.model
 
     def _open(self) -> None:
         """Open the store; a damaged one is made anew if nobody writes it."""
@@ -173,7 +187,8 @@ class Index:
     # ---- reading
 
     def encoder(self) -> Encoder:
-        """Return the model, loaded on first use (0.2 s). Raises ModelError."""
+        """Return the model, loaded on first use (0.2 s), and what reorders answers beside it. Raises ModelError."""
+        self._reranking.prepare()
         return self._models.encoder(self._models.own)
 
     def catch_up(self) -> bool:
@@ -228,6 +243,7 @@ class Index:
             self._replace_corpus()
             if self._saving == Saving.MEANING:
                 self._models.unload()
+                self._reranking = Reranking(OFF, "")
             give_back()
 
     def _make_anew(self) -> bool:
@@ -293,7 +309,9 @@ class Index:
         vector: np.ndarray | None = None
         if view.embedded and question.words:
             vector = self._models.encoder(self._models.by_fingerprint(view.model)).encode_query(question.words)
-        return self._rank(view, question, vector)
+        return self._reranking.reorder(
+            question, self._rank(view, question, vector), lambda rows: self._texts(view, rows)
+        )
 
     def search_words(self, query: Query) -> Answer:
         """Answer by words and names: in a few milliseconds, without the model."""
@@ -395,7 +413,8 @@ class Index:
 
     def status(self) -> Status:
         """Return what is known of the index since the last `catch_up`."""
-        return self._status
+        trouble = self._status.message or self._reranking.trouble
+        return replace(self._status, message=trouble, reranker=self._reranking.id)
 
     # ---- from rows to hits
 
@@ -433,6 +452,12 @@ class Index:
             ranked.confident,
             self._status,
         )
+
+    def _texts(self, view: View, rows: Sequence[int]) -> list[str]:
+        """Return documentation and code of symbols, "" for one that has just gone."""
+        ids = [int(view.ids[row]) for row in rows]
+        stored = self._ask(lambda store: store.texts([one for one in ids if one > 0]))
+        return [stored.get(one) or self._overlay.text_of(one) for one in ids]
 
     def _hits(self, view: View, rows: Sequence[int]) -> dict[int, Hit]:
         ids = [int(view.ids[row]) for row in rows]

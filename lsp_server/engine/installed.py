@@ -1,7 +1,8 @@
 """Installed: the models that are on this machine, and which of them a name means.
 
 Takes a name as in the setting `model`, gives the folder of a model. Downloaded models lie in the cache, each in
-`models/ID/VARIANT/`; one comes with the program. Knows no catalogue and no network: what is not here cannot be meant.
+`models/ID/VARIANT/`; one comes with the program; servers that the user connected are written down in the user's
+configuration. Knows no catalogue and no network: what is not here cannot be meant.
 `auto` means the model that an index was made with, for another one would have to embed everything again; for a new
 index it means what `meaning-ls models choose` wrote down, else the bundled model.
 """
@@ -10,14 +11,16 @@ import difflib
 import logging
 import re
 import shutil
+import tomllib
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from lsp_server.engine.cache import cache_home, size_of
-from lsp_server.engine.card import CARD, ModelError, read_card
+from lsp_server.engine.card import CARD, ENDPOINT, RERANKERS, ModelError, read_card
 from lsp_server.engine.encoder import BUNDLED, bundled_model
+from lsp_server.engine.endpoint import endpoints_home, is_connected
 
 AUTO = "auto"
 _CHOSEN = "chosen"  # the file that says what `auto` means for a new index
@@ -51,8 +54,14 @@ def models_home(cache_dir: str) -> Path:
 
 
 def installed(cache_dir: str) -> tuple[Installed, ...]:
-    """Return the models that are here: the bundled one first, then by id."""
-    return (Installed(BUNDLED, "bundled", bundled_model()), *_downloaded(cache_dir))
+    """Return the models that are here: the bundled one first, then by id, then those of connected servers."""
+    return (Installed(BUNDLED, "bundled", bundled_model()), *_downloaded(cache_dir), *_connected())
+
+
+def _connected() -> Iterator[Installed]:
+    for card in sorted(endpoints_home().glob(f"*/{CARD}")):
+        if not card.parent.name.startswith("."):
+            yield Installed(card.parent.name, ENDPOINT, card.parent)
 
 
 def _downloaded(cache_dir: str) -> Iterator[Installed]:
@@ -96,15 +105,46 @@ def find_model(name: str, cache_dir: str, fingerprint: str = "") -> Path:
     )
 
 
+def is_elsewhere(name: str, cache_dir: str) -> bool:
+    """Return whether a name, or a folder, means a model on a server: texts would be sent there."""
+    folder = found.folder if (found := find_installed(name, cache_dir)) else Path(name).expanduser()
+    try:
+        return tomllib.loads((folder / CARD).read_text(encoding="utf-8")).get("kind") == ENDPOINT
+    except (OSError, ValueError):
+        return False
+
+
+def find_reranker(name: str, cache_dir: str) -> Path:
+    """Return the folder of the reranker that the setting `rerank` means; "auto" is one that is installed.
+
+    Raises ModelError.
+    """
+    if name != AUTO:
+        return find_model(name, cache_dir)
+    for model in installed(cache_dir):
+        with suppress(ModelError):
+            if read_card(model.folder).kind in RERANKERS:
+                return model.folder
+    raise ModelError("No reranker is installed. To fetch one: meaning-ls models pull lateon-code-edge")
+
+
+def find_by_fingerprint(fingerprint: str, cache_dir: str) -> Path | None:
+    """Return the folder of the model that is here and has this fingerprint, if there is one."""
+    for model in installed(cache_dir) if fingerprint else ():
+        with suppress(ModelError):
+            if read_card(model.folder).fingerprint() == fingerprint:
+                return model.folder
+    return None
+
+
 def _auto(cache_dir: str, fingerprint: str) -> Path:
     if fingerprint:
-        for model in installed(cache_dir):
-            with suppress(ModelError):
-                if read_card(model.folder).fingerprint() == fingerprint:
-                    return model.folder
+        if (folder := find_by_fingerprint(fingerprint, cache_dir)) is not None:
+            return folder
         _log.info("The model that this index was made with is not here any more")
     chosen = find_installed(chosen_for_auto(cache_dir), cache_dir)
-    return chosen.folder if chosen else bundled_model()
+    # A server is named for each index, or it is none: a cache folder may be one that a project has brought along.
+    return chosen.folder if chosen and chosen.variant != ENDPOINT else bundled_model()
 
 
 def chosen_for_auto(cache_dir: str) -> str:
@@ -135,7 +175,8 @@ def remove_installed(model: Installed, cache_dir: str) -> None:
         raise ModelError(f"{model.id} comes with the program and stays: it is what everything falls back to.")
     try:
         # Out of the way first: a folder that is half deleted must not be taken for a model.
-        trash = models_home(cache_dir) / f".{model.id}-{model.variant}-removed"
+        place = model.folder.parent if is_connected(model.folder) else models_home(cache_dir)
+        trash = place / f".{model.id}-{model.variant}-removed"
         shutil.rmtree(trash, ignore_errors=True)
         model.folder.replace(trash)
         shutil.rmtree(trash, ignore_errors=True)

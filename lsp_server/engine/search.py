@@ -7,8 +7,8 @@ pay are applied; an outer symbol is dropped once one inside it is listed. Does n
 The constants lie on a flat optimum of the tuning benchmark (`python -m benchmarks.quality`).
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -193,6 +193,30 @@ def rank_similar(view: View, vector: Floats, allowed: Mask, limit: int) -> Ranke
         coherence=none,
         confident=bool(len(order) and cosines[order[0]] > SIMILAR),
     )
+
+
+def reordered(ranked: Ranked, judged: Sequence[float]) -> Ranked:
+    """Return the first rows of `ranked` in an order of which a reranker's scores [k, one for each of them] decide half.
+
+    Both scores are spread from 0 to 1 over these rows. What is shown as score goes with the place, not with the row.
+    """
+    count = len(judged)
+    own, others = _spread(ranked.scores[:count]), _spread(np.array(judged, np.float32))
+    order = np.concatenate((np.argsort(-(own + others), kind="stable"), np.arange(count, len(ranked.rows))))
+    return replace(
+        ranked,
+        rows=ranked.rows[order],
+        cosines=ranked.cosines[order],
+        words=ranked.words[order],
+        definitions=ranked.definitions[order],
+        factors=ranked.factors[order],
+        coherence=ranked.coherence[order],
+    )
+
+
+def _spread(scores: Floats) -> Floats:
+    least, most = float(scores.min()), float(scores.max())
+    return (scores - least) / max(most - least, 1e-9)
 
 
 def list_recent(view: View, allowed: Mask, limit: int) -> Ranked:

@@ -16,8 +16,11 @@ from lsp_server.engine.agreement import open_encoder
 from lsp_server.engine.card import ModelError, read_card
 from lsp_server.engine.devices import AUTO, get_device
 from lsp_server.engine.encoder import Encoder
-from lsp_server.engine.installed import find_model
+from lsp_server.engine.installed import find_by_fingerprint, find_installed, find_model
+from lsp_server.engine.pair import PairEncoder, pair_dims, pair_fingerprint
 from lsp_server.engine.remembered import measured_here
+
+OFF = "off"
 
 _log = logging.getLogger(__name__)
 
@@ -31,10 +34,12 @@ class Model:
     dims: int
     folder: str  # "" when it was given as an object
     cuts: tuple[int, ...] = ()  # see `Card.cuts`
+    docs: str = ""  # folder of the model for sections of documentation, "" where one model reads all
 
     def note(self) -> str:
         """Return it as one line for the store."""
-        return json.dumps([self.id, self.fingerprint, self.dims, self.folder, *self.cuts])
+        place = [self.folder, self.docs] if self.docs else self.folder
+        return json.dumps([self.id, self.fingerprint, self.dims, place, *self.cuts])
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,7 @@ class Asked:
     device: str
     cache_dir: str
     used: str  # the fingerprint of the model that the index was made with; "" for a new one
+    docs: str = "auto"  # the model for sections of documentation: "auto" (as the index has it), "off", or as `model`
 
 
 class Models:
@@ -63,17 +69,25 @@ class Models:
         else:
             if asked.device != AUTO:
                 get_device(asked.device)  # an unknown one is told now
-            folder = find_model(asked.model, asked.cache_dir, asked.used)
+            folder = find_model(asked.model, asked.cache_dir, asked.used.partition("+")[0])
             card = read_card(folder)
             self.own = Model(card.id, card.fingerprint(), card.dims, str(folder), card.cuts)
+            if (docs := _find_docs(asked)) is not None:
+                self.own = _joined(self.own, docs)
         self._known = {self.own.fingerprint: self.own}
         self._was_ours = False
+
+    def is_own(self, name: str) -> bool:
+        """Return whether a name means the model that is asked for."""
+        found = find_installed(name, self._asked.cache_dir) if name else None
+        return found is not None and str(found.folder) == self.own.folder
 
     def serving(self, note: str) -> Model:
         """Return the model to answer by: the one that a store notes as complete, ours when it notes none."""
         try:
-            name, fingerprint, dims, folder, *cuts = json.loads(note)
-            model = Model(name, fingerprint, dims, folder, tuple(cuts))
+            name, fingerprint, dims, place, *cuts = json.loads(note)
+            folder, docs = place if isinstance(place, list) else (place, "")
+            model = Model(name, fingerprint, dims, folder, tuple(cuts), docs)
         except (ValueError, TypeError):
             return self.own
         if model.fingerprint == self.own.fingerprint:
@@ -105,7 +119,10 @@ class Models:
                 folder = Path(model.folder)
                 if not model.folder or not folder.is_dir():
                     folder = find_model(model.id, self._asked.cache_dir)
-                encoder = open_encoder(folder, self._asked.device, measured_here(self._asked.cache_dir))
+                encoder = self._open(folder)
+                if model.docs:
+                    memory = measured_here(self._asked.cache_dir)
+                    encoder = PairEncoder(encoder, self._open(Path(model.docs)), memory)
                 if encoder.fingerprint != model.fingerprint:
                     raise ModelError(
                         f"The model {model.id} in {model.folder} is not the one that this index was made by."
@@ -113,7 +130,27 @@ class Models:
                 self._encoders[model.fingerprint] = encoder
             return self._encoders[model.fingerprint]
 
+    def _open(self, folder: Path) -> Encoder:
+        return open_encoder(folder, self._asked.device, measured_here(self._asked.cache_dir))
+
     def unload(self) -> None:
         """Give back what was loaded."""
         with self._lock:
             self._encoders.clear()
+
+
+def _find_docs(asked: Asked) -> Path | None:
+    """Return the folder of the model for sections of documentation; None where one model reads all."""
+    if asked.docs == OFF:
+        return None
+    if asked.docs == AUTO:
+        return find_by_fingerprint(asked.used.partition("+")[2], asked.cache_dir)
+    return find_model(asked.docs, asked.cache_dir)
+
+
+def _joined(code: Model, folder: Path) -> Model:
+    card = read_card(folder)
+    if card.fingerprint() == code.fingerprint:  # one model for both is one model
+        return code
+    fingerprint, dims = pair_fingerprint(code.fingerprint, card.fingerprint()), pair_dims(code.dims, card.dims)
+    return Model(f"{code.id}+{card.id}", fingerprint, dims, code.folder, docs=str(folder))

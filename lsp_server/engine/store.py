@@ -176,6 +176,11 @@ class Store:
             for symbol, path, language, kind, name, container, spans, ascii, *shown in rows
         }
 
+    def texts(self, ids: Sequence[int]) -> dict[int, str]:
+        """Return documentation and code of the symbols `ids`; those deleted meanwhile are missing."""
+        rows = self._by_id("SELECT rowid, doc, code FROM words", "rowid", ids)
+        return {symbol: f"{doc}\n{code}".strip() for symbol, doc, code in rows}
+
     def symbols_of(self, path: str) -> list[tuple[int, tuple[int, ...]]]:
         """Return (id, spans) of a file's symbols, parents first."""
         rows = self._db.execute(

@@ -29,6 +29,7 @@ class Tokens:
 
     ids: list[int]
     types: list[int]  # 0 for the first text, 1 for the second
+    unseen: int = 0  # of the ids at the end, which get vectors of their own and are hidden from the others
 
 
 class Tokenizer:
@@ -49,14 +50,24 @@ class Tokenizer:
                 )
             already = self._library.encode("a").ids[-1:]  # the rules of the file
             self._ending = [] if already == [eos] else [eos]
+        self._expansion = self.id(card.expansion_token) if card.expansion_token else None
+        if card.expansion_token and self._expansion is None:
+            raise ModelError(
+                f"{CARD} in {folder} fills questions up with {card.expansion_token!r}, which its {TOKENIZER} does not "
+                "know. Correct expansion_token."
+            )
 
     def document(self, text: str) -> Tokens:
         """Read a document, with its prefix; any text will do."""
         return self._single(self.card.document_prefix + text, self.card.max_tokens)
 
     def query(self, text: str) -> Tokens:
-        """Read a question, with its prefix."""
-        return self._single(self.card.query_prefix + text, self.card.max_query_tokens)
+        """Read a question, with its prefix; where the card says so, filled up with its expansion token."""
+        tokens = self._single(self.card.query_prefix + text, self.card.max_query_tokens)
+        if self._expansion is None:
+            return tokens
+        missing = max(0, self.card.max_query_tokens - len(tokens.ids))
+        return Tokens(tokens.ids + missing * [self._expansion], tokens.types + missing * [0], missing)
 
     def pair(self, query: str, document: str) -> Tokens:
         """Read a question and a document as one text, for a cross-encoder: the document is cut, the question rarely."""
@@ -79,6 +90,7 @@ class Tokenizer:
         return found
 
     def _single(self, text: str, max_tokens: int) -> Tokens:
+        text = text.lower() if self.card.lower_case else text
         encoding = self._library.encode(_clean(text, max_tokens), add_special_tokens=False)
         encoding.truncate(max_tokens - self._specials - len(self._ending))
         ids = [*self._library.post_process(encoding).ids, *self._ending]

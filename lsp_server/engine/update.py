@@ -16,8 +16,11 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from lsp_server.engine.commits import FileRecord, StoreWriter
-from lsp_server.engine.encoder import Encoder
+from lsp_server.engine.encoder import Encoder, EndpointEncoder
 from lsp_server.engine.errors import EngineError
 from lsp_server.engine.files import FileEntry, Rules, Walk, walk, walk_paths
 from lsp_server.engine.hnsw import (
@@ -294,11 +297,26 @@ class Pass:
             first = threading.current_thread() is self._running[1]
             while (first or not self._saving) and (task := self._texts.get()) is not None and not self._stop.is_set():
                 began = time.thread_time()
-                if not self._put((task[0], quantise(encoder.encode(task[1])))):
-                    return
+                for text_hash, vector in self._embed(encoder, task):
+                    if not self._put((text_hash, quantise(vector))):
+                        return
                 self._pace(time.thread_time() - began)
         except Exception as error:  # noqa: BLE001 - the end of a background task: the pass raises it
             self._put(error)
+
+    def _embed(self, encoder: Encoder, task: tuple[bytes, str]) -> Iterator[tuple[bytes, NDArray[np.float32]]]:
+        """Embed a text; a server gets those that wait behind it in the same request."""
+        tasks = [task]
+        if isinstance(encoder, EndpointEncoder):
+            with contextlib.suppress(queue.Empty):
+                while len(tasks) < encoder.batch:
+                    if (more := self._texts.get_nowait()) is None:
+                        self._texts.put(None)  # the sign to end is for who takes the next one
+                        break
+                    tasks.append(more)
+            vectors = encoder.encode_batch([text for _, text in tasks])
+            return zip((text_hash for text_hash, _ in tasks), vectors, strict=True)
+        return iter([(task[0], encoder.encode(task[1]))])
 
     def _put(self, event: "_Event") -> bool:
         while not self._stop.is_set():

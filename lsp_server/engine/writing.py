@@ -104,6 +104,8 @@ class Writing:
             yield from run.run(plan)
             if not plan.scope and store.meta("model") != own.note():
                 store.remember("model", own.note())
+            if not plan.scope and self._models.is_own(self._home.wished()):
+                self._home.fulfil()
             self._models.follow(store.meta("model"))
         if not (plan.scope or self._is_swept):
             self._is_swept = True

@@ -204,6 +204,21 @@ class Reranker(Entry):
     token_dims: int = 0  # late interaction: the length of a token's vector
     expansion_token: str = ""  # late interaction: what a question is filled up with
 
+    def card(self, digests: Mapping[str, str]) -> Card:
+        """Return what model.toml has to say in a folder with these files (name: SHA-256, hex)."""
+        return Card(
+            id=self.id,
+            dims=self.token_dims or 1,
+            pooling="mean",  # of nothing: a vector for each token, or a score
+            max_tokens=min(self.max_tokens, DOCUMENT_TOKENS),
+            max_query_tokens=self.query_tokens,
+            document_prefix=self.document_prefix,
+            query_prefix=self.query_prefix,
+            digests=digests,
+            kind=self.kind,
+            expansion_token=self.expansion_token,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Excluded:

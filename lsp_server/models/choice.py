@@ -14,7 +14,7 @@ from typing import Literal
 from lsp_server.engine.card import ModelError
 from lsp_server.engine.devices import CPU, get_device, version_numbers
 from lsp_server.models.accelerators import Accelerator
-from lsp_server.models.catalogue import Catalogue, Model, Variant
+from lsp_server.models.catalogue import Catalogue, Entry, Model, Variant
 from lsp_server.models.hardware import GB, Machine, gigabytes
 
 FIRST_INDEX_SECONDS = 600  # a first index shall take no longer than this, or a lower step is taken
@@ -133,7 +133,7 @@ def _judge(tier: Tier, machine: Machine, known: Known) -> Verdict:
     return Verdict(tier, model, variant, device or CPU, not why, why, installed)
 
 
-def too_old(model: Model, runtime: str) -> str:
+def too_old(model: Entry, runtime: str) -> str:
     """Say that the installed ONNX Runtime cannot read a model; "" if it can."""
     least = model.min_onnxruntime
     if not least or not runtime or version_numbers(runtime) >= version_numbers(least):
@@ -195,7 +195,7 @@ def _timed(verdict: Verdict, machine: Machine, known: Known) -> Verdict:
     return replace(timed, why=f"{'measured' if measured else 'expected'}: {said}{on_battery}")
 
 
-def pick_variant(model: Model, machine: Machine, device: str) -> Variant | None:
+def pick_variant(model: Entry, machine: Machine, device: str) -> Variant | None:
     """Return the form of a model's weights for a device; None where none suits.
 
     The catalogue lists them in the order in which a CPU takes them; a card has room for exact weights, which found 27

@@ -10,8 +10,9 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from urllib.parse import SplitResult
 
-from lsp_server.engine.card import EMBEDDERS, ModelError, read_card
+from lsp_server.engine.card import EMBEDDERS, RERANKERS, ModelError, read_card
 from lsp_server.engine.devices import openable, runtime_version
 from lsp_server.engine.installed import (
     Installed,
@@ -26,6 +27,7 @@ from lsp_server.engine.remembered import measured_here
 from lsp_server.models.advice import choose_here
 from lsp_server.models.catalogue import Catalogue, CatalogueError, Excluded, Model, Reranker, load_catalogue
 from lsp_server.models.choice import SYMBOLS, Choice, advice, expected, explain, minutes, pick_variant, too_old
+from lsp_server.models.connect import Wish, connect, warning
 from lsp_server.models.hardware import Machine, gigabytes, look
 from lsp_server.models.pull import pull, wanted
 from lsp_server.models.runtime import disagreements
@@ -55,7 +57,7 @@ class Row:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run one of the commands. Raises EngineError."""
-    actions = {"choose": _choose, "pull": _pull, "remove": _remove, "export": _export}
+    actions = {"choose": _choose, "pull": _pull, "connect": _connect, "remove": _remove, "export": _export}
     return actions[arguments.action](arguments) if arguments.action else _table(arguments)
 
 
@@ -80,11 +82,21 @@ def _table(arguments: argparse.Namespace) -> int:
         )
         _print(line if row.fits else style.dim(line))
     _print("", "* the best for this machine. texts/s: measured, or ~expected. CoIR: NDCG@10 of code search, per cent.")
-    _print(f"  Not for embedding: {', '.join(entry.id for entry in catalogue.reranker)} (they reorder answers).")
+    for entry in catalogue.reranker:
+        _print(_reranker_line(entry, choice.machine, arguments.cache_dir))
     for group in catalogue.excluded:
         _print(style.dim(f"  Left out: {', '.join(group.sources)}: {group.why}"))
     _print("", advice(choice))
     return 0
+
+
+def _reranker_line(entry: Reranker, machine: Machine, cache_dir: str) -> str:
+    """Say of a reranker whether it can be used here; none is used unless the setting `rerank` asks for it."""
+    variant = pick_variant(entry, machine, "cpu")
+    if entry.kind not in RERANKERS:
+        return f"  Not used: {entry.id}, a reranker: {entry.note}"
+    state = "installed" if find_installed(entry.id, cache_dir) else f"{variant.disk_mb:,.0f} MB" if variant else "no"
+    return f"  Reorders answers (--rerank): {entry.id}, {entry.licence}, {state}"
 
 
 def _speed(row: Row) -> str:
@@ -123,7 +135,7 @@ def _rows(catalogue: Catalogue, choice: Choice, cache_dir: str) -> Iterator[Row]
             installed=tuple(str(found.folder) for found in mine),
             picked=model.id == choice.picked.model.id,
         )
-    known = {model.id for model in catalogue.model}
+    known = {entry.id for entry in (*catalogue.model, *catalogue.reranker)}
     for found in here:
         if found.id not in known:  # exported by the user
             yield _own_row(found)
@@ -151,7 +163,16 @@ def _trouble(model: Model, machine: Machine, rate: float) -> str:
 
 def _table_object(rows: list[Row], catalogue: Catalogue, choice: Choice, cache_dir: str) -> dict[str, object]:
     def reranker(entry: Reranker) -> dict[str, object]:
-        return {"id": entry.id, "kind": entry.kind, "licence": entry.licence}
+        here = find_installed(entry.id, cache_dir)
+        usable = entry.kind in RERANKERS
+        return {
+            "id": entry.id,
+            "kind": entry.kind,
+            "licence": entry.licence,
+            "fits": usable and pick_variant(entry, choice.machine, "cpu") is not None,
+            "why": "" if usable else entry.note,
+            "installed": [str(here.folder)] if here else [],
+        }
 
     def excluded(entry: Excluded) -> dict[str, object]:
         return {"sources": entry.sources, "licence": entry.licence, "why": entry.why}
@@ -241,10 +262,52 @@ def _pull(arguments: argparse.Namespace) -> int:
         return 0
     _print(
         f"{found.name} is installed and passed its test ({found.bytes / 1e6:,.0f} MB in {found.folder}).",
-        f"To use it for a project: meaning-ls index --model {found.id}",
-        "To use it for new projects, if it is the best for this machine: meaning-ls models choose",
+        *_how_to_use(model),
     )
     return 0
+
+
+def _connect(arguments: argparse.Namespace) -> int:
+    wish = Wish(
+        url=arguments.url,
+        model=arguments.served,
+        id=arguments.id or "",
+        key_variable=arguments.key_variable,
+        query_prefix=arguments.query_prefix,
+        document_prefix=arguments.document_prefix,
+        batch=arguments.batch,
+    )
+
+    def consent(place: SplitResult) -> bool:
+        _say(warning(place))
+        if arguments.yes:
+            return True
+        if not sys.stdin.isatty():
+            raise ModelError(f"Nothing was sent to {place.netloc}. To allow it without being asked: --yes")
+        sys.stderr.write(f"Allow {place.hostname} on this machine from now on? [y/N] ")
+        sys.stderr.flush()
+        return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+    found = connect(wish, load_catalogue(), consent)
+    card = read_card(found.folder)
+    if arguments.json:
+        _print_json({"id": found.id, "folder": str(found.folder), "dims": card.dims})
+        return 0
+    _print(
+        f"{found.id} is connected and passed its test ({card.dims} dimensions).",
+        f"To use it for a project: meaning-ls index --model {found.id}",
+        f"To forget it: meaning-ls models remove {found.id}",
+    )
+    return 0
+
+
+def _how_to_use(model: Model | Reranker) -> tuple[str, ...]:
+    if isinstance(model, Reranker):
+        return ("To have it reorder answers: --rerank auto, or the setting meaning.rerank",)
+    return (
+        f"To use it for a project: meaning-ls index --model {model.id}",
+        "To use it for new projects, if it is the best for this machine: meaning-ls models choose",
+    )
 
 
 def _remove(arguments: argparse.Namespace) -> int:
@@ -292,7 +355,7 @@ def _export(arguments: argparse.Namespace) -> int:
         return 0
     _print(f"{card.id} lies in {out}; REPORT.md there says how near it is to the original.")
     if card.kind not in EMBEDDERS:
-        _print("It reorders answers and does not embed: meaning-ls has no use for it yet.")
+        _print(f"It reorders answers. To use it: meaning-ls search --rerank {arguments.out or card.id} QUERY")
     else:
         _print(f"To use it for a project: meaning-ls index --model {arguments.out or card.id}")
     return 0

@@ -265,6 +265,7 @@ def _card(source: str, recipe: Recipe, options: ExportOptions, reference: Refere
         padding_side=recipe.padding_side,
         output=reference.output,
         expansion_token=recipe.expansion_token,
+        skipped_tokens=recipe.skipped_tokens,
         digests={},
     )
 

@@ -6,16 +6,18 @@ terminal and an editor can show it; closing the generator cancels.
 """
 
 import contextlib
+import json
 import shutil
 from collections.abc import Generator, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import filelock
 
-from lsp_server.engine.card import CARD, card_text
+from lsp_server.engine.card import CARD, RERANKERS, Card, card_text
 from lsp_server.engine.devices import runtime_version
 from lsp_server.engine.installed import models_home
-from lsp_server.models.catalogue import Catalogue, Model, Variant
+from lsp_server.models.catalogue import Catalogue, Model, Reranker, Variant
 from lsp_server.models.choice import pick_variant, too_old
 from lsp_server.models.download import Progress, digests, fetch
 from lsp_server.models.hardware import Machine
@@ -23,14 +25,15 @@ from lsp_server.models.hub import DownloadError, Listing, look_up
 from lsp_server.models.selftest import self_test
 
 _WORK = ".fetching"  # its models are not complete
+_LATE = "onnx_config.json"  # what exporters of late-interaction models write beside the graph
 
 
-def wanted(catalogue: Catalogue, name: str, machine: Machine) -> tuple[Model, Variant]:
+def wanted(catalogue: Catalogue, name: str, machine: Machine) -> tuple[Model | Reranker, Variant]:
     """Return what ID or ID:VARIANT means to fetch. Raises EngineError: unknown, left out, not for this machine."""
     id, _, form = name.partition(":")
     entry = catalogue.find(id)
-    if not isinstance(entry, Model):
-        raise DownloadError(f"{entry.id} reorders answers; this version uses models that embed. See: meaning-ls models")
+    if isinstance(entry, Reranker) and entry.kind not in RERANKERS:
+        raise DownloadError(f"{entry.id} cannot be used. {entry.note}")
     variant = entry.get(form) if form else pick_variant(entry, machine, "cpu")
     if variant is None:
         names = ", ".join(variant.name for variant in entry.usable)
@@ -42,7 +45,7 @@ def wanted(catalogue: Catalogue, name: str, machine: Machine) -> tuple[Model, Va
     return entry, variant
 
 
-def pull(model: Model, variant: Variant, cache_dir: str) -> Generator[Progress, None, None]:
+def pull(model: Model | Reranker, variant: Variant, cache_dir: str) -> Generator[Progress, None, None]:
     """Install a model. Raises EngineError; what was installed before is then untouched, and what arrived is kept."""
     home = models_home(cache_dir)
     work = home / _WORK / f"{model.id}-{variant.name}"
@@ -51,12 +54,34 @@ def pull(model: Model, variant: Variant, cache_dir: str) -> Generator[Progress, 
     with _alone(work):
         yield from fetch(listing, work)
         yield Progress(listing.size, listing.size, "testing the model")
-        card = model.card(digests(listing, work))
+        card = _as_configured(model.card(digests(listing, work)), work)
         about = {"name": f"{model.title}, {variant.name}", "source": model.source, "licence": model.licence}
         origin = {"repository": listing.repo, "revision": listing.commit}
         (work / CARD).write_text(card_text(card, about | origin), encoding="utf-8")
         _refuse_unfit(listing, work)
         _put(work, home / model.id / variant.name)
+
+
+def _as_configured(card: Card, work: Path) -> Card:
+    """Return the card with what the file beside a late-interaction model says of questions and documents."""
+    if card.kind != "late-interaction" or not (work / _LATE).is_file():
+        return card
+    try:
+        said = json.loads((work / _LATE).read_text(encoding="utf-8"))
+        if said.get("attend_to_expansion_tokens") and said.get("do_query_expansion", True):
+            raise DownloadError(f"{card.id} reads the tokens that fill up a question, which our loader does not.")
+        return replace(
+            card,
+            max_tokens=int(said.get("document_length", card.max_tokens)),
+            max_query_tokens=int(said.get("query_length", card.max_query_tokens)),
+            document_prefix=str(said.get("document_prefix", card.document_prefix)),
+            query_prefix=str(said.get("query_prefix", card.query_prefix)),
+            expansion_token=card.expansion_token if said.get("do_query_expansion", True) else "",
+            skipped_tokens=tuple(map(str, said.get("skiplist_words", ()))),
+            lower_case=bool(said.get("do_lower_case", False)),
+        )
+    except (ValueError, TypeError, AttributeError) as error:
+        raise DownloadError(f"{_LATE} of {card.id} cannot be understood ({error}). Choose another model.") from error
 
 
 def _refuse_unfit(listing: Listing, work: Path) -> None:

@@ -48,6 +48,7 @@ class Recipe:
     eos_token: str
     padding_side: str
     expansion_token: str
+    skipped_tokens: tuple[str, ...]  # late interaction: those of a document that count for nothing
     decoder: bool
     dense: tuple[str, ...]  # folders of linear layers after pooling, or per token with late interaction
     licence: str
@@ -79,7 +80,8 @@ def read_recipe(folder: Path) -> Recipe:
         document_prefix=document,
         eos_token=_token(tokens, "eos_token") if tokens.get("add_eos_token") else "",
         padding_side=str(tokens.get("padding_side", "right")),
-        expansion_token=_token(tokens, "mask_token") if late and special.get("do_query_expansion") else "",
+        expansion_token=_expansion(folder, special, tokens) if late else "",
+        skipped_tokens=tuple(map(str, special.get("skiplist_words", ()))) if late else (),
         decoder=decoder,
         dense=tuple(path for type, path in modules if type == "Dense"),
         licence=_licence(folder, assumed),
@@ -145,6 +147,15 @@ def _prefixes(special: Mapping[str, Any], kind: str) -> tuple[str, str]:
     query = prompts.get("query", prompts.get("search_query", ""))
     document = prompts.get("document", prompts.get("passage", prompts.get("search_document", "")))
     return str(query or ""), str(document or "")
+
+
+def _expansion(folder: Path, special: Mapping[str, Any], tokens: Mapping[str, Any]) -> str:
+    """Return what a question of late interaction is filled up with, "" for nothing."""
+    if not special.get("do_query_expansion"):
+        return ""
+    if special.get("attend_to_expansion_tokens"):
+        raise ExportError(f"{folder} reads the tokens that fill up a question, which our loader does not do.")
+    return _token(tokens, "mask_token")
 
 
 def _token(tokens: Mapping[str, Any], name: str) -> str:

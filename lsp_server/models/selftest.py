@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lsp_server.engine.card import ModelError, brief
-from lsp_server.engine.encoder import OnnxEncoder, StaticEncoder, load_encoder
+from lsp_server.engine.card import RERANKERS, ModelError, brief, read_card
+from lsp_server.engine.encoder import EndpointEncoder, OnnxEncoder, StaticEncoder, load_encoder
+from lsp_server.engine.reranker import Reranker
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,7 +31,9 @@ TOGETHER = 0.95
 BATCH_SAFE = 0.999
 # Of the pairs. Chance gives 1, the bundled model 8. The word embeddings of the bundled model alone, as a table, give 4
 # with a margin of .17, and tables of random numbers 1 to 4 with .01 to .09, for some words stand in both texts.
-RANKED_FIRST = {"graph": 7, "static": 4}
+RANKED_FIRST = {"graph": 7, "static": 4, "endpoint": 7}
+# The same for a reranker, which reads question and document together; chance gives 1.
+JUDGED_FIRST = 6
 # How far pairs are nearer than strangers, of what there is to gain: E5 keeps all cosines above .7, so no difference
 # as such says anything. Random vectors have 0, the bundled model .5.
 MARGIN = 0.1
@@ -53,7 +56,7 @@ PAIRS = (
 )
 UGLY = ("", " \t\n", "x", "{}();", "naïve café 中文 🦊", "def f():\n\treturn 1\n" * 400)
 
-Encoder = OnnxEncoder | StaticEncoder
+Encoder = OnnxEncoder | StaticEncoder | EndpointEncoder
 Load = Callable[[Path], Encoder]
 
 
@@ -94,7 +97,7 @@ class _FailedError(Exception):
 def self_test(folder: Path, load: Load = load_encoder) -> SelfTest:
     """Test the model in `folder`; `load` decides threads and device. Never raises for what is wrong with the model."""
     started = time.perf_counter()
-    run = _Run(folder, load)
+    run = _JudgeRun(folder) if _is_reranker(folder) else _Run(folder, load)
     checks: list[Check] = []
     for name, look in run.plan():
         try:
@@ -103,6 +106,13 @@ def self_test(folder: Path, load: Load = load_encoder) -> SelfTest:
             checks.append(Check(name, False, str(error)))
             break
     return SelfTest(folder, tuple(checks), time.perf_counter() - started, run.milliseconds, run.together >= BATCH_SAFE)
+
+
+def _is_reranker(folder: Path) -> bool:
+    try:
+        return read_card(folder).kind in RERANKERS
+    except ModelError:  # told by the first check
+        return False
 
 
 def _attempt(look: Callable[[], str], folder: Path) -> str:
@@ -211,3 +221,62 @@ class _Run:
     @property
     def _model(self) -> str:
         return f"The model {self.encoder.card.id} in {self.folder}"
+
+
+class _JudgeRun:
+    """The checks of a reranker."""
+
+    together = 0.0  # nothing is read together
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.milliseconds = 0.0
+
+    def plan(self) -> Iterator[tuple[str, Callable[[], str]]]:
+        """Name the checks."""
+        yield "files", self.files
+        yield "scores", self.scores
+        yield "meaning", self.meaning
+        yield "speed", self.speed
+
+    def files(self) -> str:
+        """Check digests, and the graph's inputs and outputs."""
+        self.reranker = Reranker(self.folder)
+        list(self.reranker.scores(PAIRS[0][0], [PAIRS[0][1]]))
+        return f"{self.reranker.card.id}, digests right"
+
+    def scores(self) -> str:
+        """Check that odd texts have scores that are numbers, and the same ones twice."""
+        for question in (PAIRS[0][0], *UGLY[:4]):
+            scores = list(self.reranker.scores(question, UGLY))
+            again = list(self.reranker.scores(question, UGLY))
+            if not np.isfinite(scores).all():
+                raise _FailedError(f"{self._model} gives a score that is not a number for {question[:30]!r}. {_OTHER}")
+            if not np.allclose(scores, again, atol=1e-3):
+                raise _FailedError(f"{self._model} gives another score for the same texts. {_OTHER}")
+        return "odd texts have scores"
+
+    def meaning(self) -> str:
+        """Check that questions find their functions."""
+        documents = [document for _, document in PAIRS]
+        found = [np.argmax(list(self.reranker.scores(question, documents))) for question, _ in PAIRS]
+        first = int((np.array(found) == np.arange(len(PAIRS))).sum())
+        figures = f"{first} of {len(PAIRS)} questions find their function"
+        if first < JUDGED_FIRST:
+            raise _FailedError(f"{self._model} does not tell what belongs together ({figures}). {_OTHER}")
+        return figures
+
+    def speed(self) -> str:
+        """Time a long document; a figure and no verdict."""
+        times = []
+        for number in range(TIMED_ROUNDS):
+            text = f"value = total + count * {number}\n" * TIMED_TOKENS
+            before = time.perf_counter()
+            list(self.reranker.scores("add the count to the total", [text[: TIMED_TOKENS * 3]]))
+            times.append(time.perf_counter() - before)
+        self.milliseconds = 1000 * sorted(times)[len(times) // 2]
+        return f"{self.milliseconds:.1f} ms for {TIMED_TOKENS * 3} characters"
+
+    @property
+    def _model(self) -> str:
+        return f"The reranker {self.reranker.card.id} in {self.folder}"

@@ -97,7 +97,8 @@ class Household:
         names = ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME")
         homes = {name: str(self.folder / name) for name in names}
         marked = {"PYTHONPATH": str(CHECKOUT), "MEANING_TEST": self.mark}
-        return os.environ | homes | marked | {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
+        quiet = {"HF_HUB_OFFLINE": "1"}  # no model is offered on a large machine: a question would stand in the way
+        return os.environ | homes | marked | quiet | {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
 
     def processes(self) -> list[psutil.Process]:
         """Everything that was started from here and still runs."""

@@ -46,6 +46,7 @@ class Editor:
         self.settings: dict | None = None
         self.refuses: set[str] = set()
         self.silent_on: set[str] = set()
+        self.choice: str | None = None  # what is chosen when a message asks, None: it is closed
         self.heard: list[dict] = []  # notifications and requests of the server, in order
         self.answers: dict = {}
         self.strays: list[dict] = []  # answers that nobody asked for, or second ones
@@ -129,6 +130,9 @@ class Editor:
             self.send({**answer, "error": {"code": -32601, "message": f"no {method} here"}})
         elif method == "workspace/configuration":
             self.send({**answer, "result": [self.settings for _ in message["params"]["items"]]})
+        elif method == "window/showMessageRequest" and self.choice is not None:
+            (chosen,) = [action for action in message["params"]["actions"] if action["title"].startswith(self.choice)]
+            self.send({**answer, "result": chosen})
         elif method == "window/showDocument":
             self.send({**answer, "result": {"success": True}})
         else:

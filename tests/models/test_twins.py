@@ -12,13 +12,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from lsp_server.engine.card import Card, card_text, check_files, file_digest, read_card
 from lsp_server.engine.devices import CPU
 from lsp_server.engine.encoder import OnnxEncoder, load_encoder
 from lsp_server.engine.graph import Graph
+from lsp_server.engine.reranker import Reranker as Judge
 from lsp_server.engine.tokens import Tokenizer
-from lsp_server.models.catalogue import Model, load_catalogue
+from lsp_server.models.catalogue import Model, Reranker, load_catalogue
+from lsp_server.models.hardware import look
+from lsp_server.models.hub import DownloadError
+from lsp_server.models.pull import wanted
 from lsp_server.models.selftest import self_test
 
 pytestmark = pytest.mark.torch
@@ -230,6 +235,75 @@ def test_token_vectors_of_late_interaction(all_twins: "Twins") -> None:
             exact = torch.nn.functional.normalize(hidden, dim=-1)[0].numpy()
             vectors = graph.run([ours(text.removeprefix(prefix))])[0][0]
             assert vectors.shape == exact.shape and nearness(vectors, exact) < TOLERANCE
+
+
+JUDGES = {
+    "lateon-code-edge": "late_modernbert",
+    "lateon-code": "late_modernbert",
+    "gte-reranker-modernbert": "cross_modernbert",
+    "ms-marco-minilm-l6": "cross_encoder",
+}
+QUESTIONS = ("sort", "turn text into a date", "read (all) lines")
+
+
+@pytest.mark.parametrize("entry", load_catalogue().reranker, ids=lambda entry: entry.id)
+def test_every_reranker_of_the_catalogue_scores_as_a_twin_or_is_refused(
+    entry: Reranker, all_twins: "Twins", tmp_path: Path
+) -> None:
+    """The recipe of each entry, over a graph of its architecture: the scores are those of the original."""
+    if entry.kind == "generative":
+        assert entry.id not in JUDGES
+        with pytest.raises(DownloadError, match="our loader does not have it"):
+            wanted(load_catalogue(), entry.id, look())
+        return
+    source, folder = all_twins.theirs(JUDGES[entry.id]), all_twins.copy(JUDGES[entry.id], tmp_path)
+    twin = read_card(folder)
+    card = replace(
+        entry.card(twin.digests),
+        dims=twin.dims,
+        max_tokens=40,
+        max_query_tokens=16 if entry.kind == "late-interaction" else 40,
+        output=twin.output,
+        expansion_token=twin.expansion_token if entry.expansion_token else "",
+        skipped_tokens=twin.skipped_tokens,
+    )
+    assert (card.query_prefix, card.document_prefix, card.kind) == (twin.query_prefix, twin.document_prefix, twin.kind)
+    (folder / "model.toml").write_text(card_text(card, {"licence": entry.licence}), encoding="utf-8")
+    assert read_card(folder) == card
+    reranker = Judge(folder)
+    for question in QUESTIONS:
+        ours = np.array(list(reranker.scores(question, TEXTS)))
+        exact = late_scores(source, question) if card.kind == "late-interaction" else pair_scores(source, question)
+        assert nearness(ours, exact) < TOLERANCE * (16 if card.kind == "late-interaction" else 1)  # sums of 16
+        assert exact.std() > 0.001
+
+
+def pair_scores(source: Path, question: str) -> NDArray[np.float32]:
+    """What sentence-transformers gives; it cuts the longer of the two texts as ours is cut."""
+    reference = CrossEncoder(str(source), device="cpu", max_length=40)
+    return reference.predict([(question, text) for text in TEXTS], activation_fn=torch.nn.Identity())
+
+
+def late_scores(source: Path, question: str) -> NDArray[np.float32]:
+    """What transformers gives by the rules of ColBERT: a question filled up with tokens that no other token sees."""
+    model, tokenizer = AutoModel.from_pretrained(source).eval(), AutoTokenizer.from_pretrained(source)
+    weight = load_file(source / "1_Dense" / "model.safetensors")["linear.weight"]
+
+    def vectors(ids: list[int], seen: int) -> "torch.Tensor":
+        mask = torch.tensor([[1] * seen + [0] * (len(ids) - seen)])
+        with torch.inference_mode():
+            hidden = model(input_ids=torch.tensor([ids]), attention_mask=mask).last_hidden_state @ weight.T
+        return torch.nn.functional.normalize(hidden, dim=-1)[0]
+
+    ids = tokenizer(f"[Q] {question}", truncation=True, max_length=16, padding=False)["input_ids"]
+    asked = vectors(ids + [tokenizer.mask_token_id] * (16 - len(ids)), len(ids))
+    skipped = {tokenizer.convert_tokens_to_ids(word) for word in ("(", ")", ":")}
+    scores = []
+    for text in TEXTS:
+        ids = tokenizer(f"[D] {text.strip()}", truncation=True, max_length=40, padding=False)["input_ids"]
+        kept = [at for at, id in enumerate(ids) if id not in skipped]
+        scores.append(float((asked @ vectors(ids, len(ids))[kept].T).max(dim=1).values.sum()))
+    return np.array(scores)
 
 
 def test_tables_of_word_vectors(tmp_path: Path) -> None:

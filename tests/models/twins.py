@@ -24,6 +24,7 @@ SIZES = {
     "intermediate_size": INNER,
     "max_position_embeddings": POSITIONS,
 }
+LATE = {"query_prefix": "[Q] ", "document_prefix": "[D] ", "query_length": 16, "document_length": 40}
 GEMMA = SIZES | {"num_key_value_heads": 2, "head_dim": 8, "num_hidden_layers": 3, "pad_token_id": 0, "bos_token_id": 1}
 
 
@@ -45,11 +46,13 @@ def wordpiece(**more: object) -> transformers.PreTrainedTokenizerFast:
     return wrapped(tokenizer, names, "right", **more)
 
 
-def bytes_pairs(template: str, side: str, **more: object) -> transformers.PreTrainedTokenizerFast:
-    """As of decoders and ModernBERT; `template` says what comes around a text."""
+def bytes_pairs(
+    template: str, side: str, extra: tuple[str, ...] = (), **more: object
+) -> transformers.PreTrainedTokenizerFast:
+    """As of decoders and ModernBERT; `template` says what comes around a text, `extra` are more special tokens."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    special = ["<pad>", "<bos>", "<eos>"]
+    special = ["<pad>", "<bos>", "<eos>", *extra]
     tokenizer.train(
         [*map(str, SOURCE.glob("*.py"))],
         trainers.BpeTrainer(
@@ -57,7 +60,7 @@ def bytes_pairs(template: str, side: str, **more: object) -> transformers.PreTra
         ),
     )
     tokenizer.post_processor = processors.TemplateProcessing(
-        single=template, special_tokens=[("<bos>", 1), ("<eos>", 2)]
+        single=template, pair=f"{template} $B <eos>", special_tokens=[("<bos>", 1), ("<eos>", 2)]
     )
     tokenizer.decoder = decoders.ByteLevel()
     return wrapped(tokenizer, {"pad": "<pad>", "bos": "<bos>", "eos": "<eos>"}, side, **more)
@@ -129,11 +132,15 @@ def bert(folder: Path) -> Path:
     return write(folder, transformers.BertModel(transformers.BertConfig(**SIZES)), wordpiece(), "mean", prompts=prompts)
 
 
-def modernbert(folder: Path) -> Path:
+def modernbert_config(**more: object) -> transformers.ModernBertConfig:
     special = {"pad_token_id": 0, "bos_token_id": 1, "cls_token_id": 1, "eos_token_id": 2, "sep_token_id": 2}
     windows = {"local_attention": 16, "global_attn_every_n_layers": 3, "num_hidden_layers": 4}
-    config = transformers.ModernBertConfig(**SIZES | special | windows)
-    return write(folder, transformers.ModernBertModel(config), bytes_pairs("<bos> $A <eos>", "right"), "cls")
+    return transformers.ModernBertConfig(**SIZES | special | windows | more)
+
+
+def modernbert(folder: Path) -> Path:
+    model = transformers.ModernBertModel(modernbert_config())
+    return write(folder, model, bytes_pairs("<bos> $A <eos>", "right"), "cls")
 
 
 def nomicbert(folder: Path) -> Path:
@@ -185,16 +192,33 @@ def embedding_gemma2(folder: Path) -> Path:
 
 def late_interaction(folder: Path) -> Path:
     """As PyLate writes them: a linear layer for each token, and no pooling."""
-    told = {"query_prefix": "[Q] ", "document_prefix": "[D] ", "query_length": 16, "document_length": 40}
     model = transformers.BertModel(transformers.BertConfig(**SIZES), add_pooling_layer=False)
-    return write(folder, model, wordpiece(), "", dense=[(WIDTH, 16)], told=told | {"do_query_expansion": False})
+    return write(folder, model, wordpiece(), "", dense=[(WIDTH, 16)], told=LATE | {"do_query_expansion": False})
+
+
+def late_modernbert(folder: Path) -> Path:
+    """As LateOn-Code: questions are filled up, and some tokens of documents count for nothing."""
+    told = LATE | {"do_query_expansion": True, "skiplist_words": ["(", ")", ":"]}
+    tokenizer = bytes_pairs("<bos> $A <eos>", "right", extra=("[Q] ", "[D] ", "<mask>"), mask_token="<mask>")
+    # A token whose window holds hidden ones alone has no vector that means anything; a question is shorter than that.
+    model = transformers.ModernBertModel(modernbert_config(local_attention=64))
+    return write(folder, model, tokenizer, "", dense=[(WIDTH, 16)], told=told)
 
 
 def cross_encoder(folder: Path) -> Path:
-    config = transformers.BertConfig(**SIZES, num_labels=1)
-    torch.manual_seed(11)
     names = ["input_ids", "token_type_ids", "attention_mask"]
-    model, tokenizer = transformers.BertForSequenceClassification(config), wordpiece(model_input_names=names)
+    config = transformers.BertConfig(**SIZES, num_labels=1)
+    return write_judge(folder, transformers.BertForSequenceClassification(config), wordpiece(model_input_names=names))
+
+
+def cross_modernbert(folder: Path) -> Path:
+    model = transformers.ModernBertForSequenceClassification(modernbert_config(num_labels=1))
+    names = ["input_ids", "attention_mask"]
+    return write_judge(folder, model, bytes_pairs("<bos> $A <eos>", "right", model_input_names=names))
+
+
+def write_judge(folder: Path, model: torch.nn.Module, tokenizer: transformers.PreTrainedTokenizerFast) -> Path:
+    torch.manual_seed(11)
     shake(model)
     model.save_pretrained(folder)
     backend = tokenizer.backend_tokenizer.to_str()

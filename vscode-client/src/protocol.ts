@@ -113,6 +113,8 @@ export interface FolderStatus extends IndexStatus {
   skippedTotal: number;
   /** Program and process that write this index while it is in state `reading`. */
   writer: string;
+  /** Id of the model that reorders the best rows, where there is one. */
+  reranker?: string;
 }
 
 export interface SemanticIndexResult {

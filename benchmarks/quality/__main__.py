@@ -41,6 +41,7 @@ from benchmarks.quality.figures import (
 )
 from benchmarks.quality.remembered import RememberingEncoder
 from benchmarks.quality.run import Setup, ask, opened, result_rows, write_run
+from lsp_server.engine import reranker
 from lsp_server.engine.encoder import bundled_model, load_encoder
 from lsp_server.engine.errors import EngineError
 
@@ -73,6 +74,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--threads", type=int, default=os.cpu_count() or 1, help="threads for embedding (default: every core)"
     )
+    parser.add_argument("--rerank", default="off", help="the folder of a reranker, which gets all the time it takes")
     parser.add_argument("--search-only", action="store_true", help="take the indexes as they are")
     parser.add_argument("--against", metavar="FILE", help="an earlier results file: print the paired differences to it")
     parser.add_argument(
@@ -86,10 +88,11 @@ def _run(arguments: argparse.Namespace) -> int:
     bench = bench_folder(arguments.bench)
     cache = Path(arguments.cache) if arguments.cache else workspaces_folder()
     model = Path(arguments.model) if arguments.model else bundled_model()
+    reranker.SECONDS = 600.0  # quality is measured here, and time elsewhere
     with closing(RememberingEncoder(load_encoder(model), cache)) as encoder:
         # Another model has indexes of its own: those of the bundled one are not to be embedded again and again.
         indexes = cache / (f"index-{encoder.fingerprint}" if arguments.model else "index")
-        setup = Setup(indexes, encoder, arguments.threads, not arguments.search_only)
+        setup = Setup(indexes, encoder, arguments.threads, not arguments.search_only, arguments.rerank)
         scored, sizes = _ask(bench, arguments, setup)
     summaries = {scope: summary(rows) for scope, rows in scored.items()}
     floors = floor_rows(summaries)

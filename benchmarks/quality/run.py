@@ -29,6 +29,7 @@ class Setup:
     encoder: Encoder
     threads: int
     update: bool  # False: take the indexes as they are
+    rerank: str = "off"  # a reranker's folder, or what else the setting takes
 
 
 @contextmanager
@@ -38,7 +39,8 @@ def opened(root: Path, setup: Setup) -> Iterator[Index]:
     Raises:
         BenchError: nothing is indexed there and the setup forbids indexing.
     """
-    index = Index(root, Options(threads=setup.threads, cache_dir=str(setup.cache)), setup.encoder)
+    options = Options(threads=setup.threads, cache_dir=str(setup.cache), rerank=setup.rerank)
+    index = Index(root, options, setup.encoder)
     try:
         if setup.update:
             _update(index)

@@ -7,7 +7,7 @@ searches in any: each works on the View that was there when it began.
 
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -114,6 +114,21 @@ class View:
         found = [self.by_vector[start:end] for start, end in zip(starts, ends, strict=True)]
         rows = np.concatenate(found) if found else np.zeros(0, np.int64)
         return rows[self.alive[rows]]
+
+    def around(self, row: int) -> Iterator[int]:
+        """Give the rows of the symbols that hold a row's, the smallest first."""
+        parent = int(self.parents[row])
+        while parent >= 0:
+            yield parent
+            parent = int(self.parents[parent])
+
+    def inside(self, row: int) -> list[int]:
+        """Return the living rows of what a symbol holds, at any depth."""
+        found, level = [], [row]
+        while level:
+            level = np.flatnonzero(np.isin(self.parents, level) & self.alive).tolist()
+            found += level
+        return found
 
 
 class Corpus:

@@ -27,7 +27,7 @@ from lsp_server.engine.git import changed_files
 from lsp_server.engine.hits import Answer, Hit, Status, make_hit
 from lsp_server.engine.hnsw import bytes_needed
 from lsp_server.engine.home import Home
-from lsp_server.engine.installed import AUTO, find_installed
+from lsp_server.engine.installed import AUTO
 from lsp_server.engine.memory import Budget, Saving, give_back, resident
 from lsp_server.engine.overlay import Overlay
 from lsp_server.engine.query import Query, Question, parse
@@ -86,7 +86,7 @@ class Index:
         self.home.begin()
         used = model_of(self.store_path)
         options = self.options
-        asked = Asked(self._model_asked(), options.device, options.cache_dir, used, options.docs_model)
+        asked = Asked(options.model, options.device, options.cache_dir, used, options.docs_model, self.home.wished())
         self._models = Models(asked, encoder)
         self._overlay = Overlay()
         self._reranking = Reranking(self.options.rerank, self.options.cache_dir)
@@ -95,12 +95,6 @@ class Index:
         self._saving = Saving.NOTHING
         self._questions = threading.Lock()  # the connection that fetches details serves one thread at a time
         self._open()
-
-    def _model_asked(self) -> str:
-        """Return the model of the options; where they leave it open, the one that the user accepted for this index."""
-        wished = self.home.wished()
-        is_here = wished and find_installed(wished, self.options.cache_dir)
-        return wished if self.options.model == AUTO and is_here else self.options.model
 
     def _open(self) -> None:
         """Open the store; a damaged one is made anew if nobody writes it."""
@@ -351,7 +345,7 @@ class Index:
             raise EngineError(f"Nothing is indexed at {path}:{start_line + 1}. See: meaning-ls why {path}")
         question = parse(query)
         allowed = self._allowed(view, question)
-        allowed[[row, *_around(view, row), *_inside(view, row)]] = False
+        allowed[[row, *view.around(row), *view.inside(row)]] = False
         vector_row = int(view.vector_rows[row])
         text = self._overlay.text_of(int(view.ids[row]))
         if vector_row < 0 and view.embedded and text:  # it was typed just now
@@ -494,19 +488,3 @@ class Index:
             skipped=skipped,
             skipped_total=skipped_total,
         )
-
-
-def _around(view: View, row: int) -> Iterator[int]:
-    parent = int(view.parents[row])
-    while parent >= 0:
-        yield parent
-        parent = int(view.parents[parent])
-
-
-def _inside(view: View, row: int) -> list[int]:
-    """Return the rows of what a symbol holds, at any depth."""
-    found, level = [], [row]
-    while level:
-        level = np.flatnonzero(np.isin(view.parents, level) & view.alive).tolist()
-        found += level
-    return found

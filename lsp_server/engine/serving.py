@@ -50,7 +50,8 @@ class Asked:
     device: str
     cache_dir: str
     used: str  # the fingerprint of the model that the index was made with; "" for a new one
-    docs: str = "auto"  # the model for sections of documentation: "auto" (as the index has it), "off", or as `model`
+    docs: str = AUTO  # the model for sections of documentation: "auto" (as the index has it), "off", or as `model`
+    wished: str = ""  # a model that the user accepted for this index, where `model` is "auto"
 
 
 class Models:
@@ -69,7 +70,9 @@ class Models:
         else:
             if asked.device != AUTO:
                 get_device(asked.device)  # an unknown one is told now
-            folder = find_model(asked.model, asked.cache_dir, asked.used.partition("+")[0])
+            wished = find_installed(asked.wished, asked.cache_dir) if asked.model == AUTO and asked.wished else None
+            name = asked.wished if wished else asked.model
+            folder = find_model(name, asked.cache_dir, asked.used.partition("+")[0])
             card = read_card(folder)
             self.own = Model(card.id, card.fingerprint(), card.dims, str(folder), card.cuts)
             if (docs := _find_docs(asked)) is not None:

@@ -101,10 +101,20 @@ def replace_tokenizer(folder: Path, data: bytes) -> None:
 HIDDEN = "LayerNormalization_287_0"  # in the bundled graph: a vector for each token, before they are pooled
 
 
+def token_vectors(width: int) -> bytes:
+    """The bundled graph with `width` numbers for each token as another output: a random projection keeps angles."""
+    matrix = np.random.default_rng(7).standard_normal((384, width)).astype(np.float32)
+    shape = field(1, 384) + field(1, width)
+    more = node("MatMul", [HIDDEN, "projection"], "tokens")
+    more += field(5, shape + field(2, 1) + field(8, "projection") + field(9, matrix.tobytes()))
+    more += field(12, tensor_info("tokens", 1, 3))
+    # Messages of a protobuf that stand one behind the other are merged.
+    return (bundled_model() / "model.onnx").read_bytes() + field(7, more)
+
+
 def bundled_reranker(folder: Path) -> Path:
     """The bundled model as one of late interaction: its tokens' vectors, which were trained to be pooled."""
     source = bundled_model()
-    # Messages of a protobuf that stand one behind the other are merged: the graph gets one output more.
     graph = (source / "model.onnx").read_bytes() + field(7, field(12, tensor_info(HIDDEN, 1, 3)))
     files = {"model.onnx": graph, "tokenizer.json": (source / "tokenizer.json").read_bytes()}
     folder.mkdir(parents=True)

@@ -79,7 +79,10 @@ class Graph:
             )
 
     def _choose_output(self, card: Card) -> str:
-        """Take the card's; else the pooled vector; else the first with one vector per token; else the first."""
+        """Take the card's; else the pooled vector; else the first with one vector per token; else the first.
+
+        What compares token by token has no use for the pooled one.
+        """
         ranks = {node.name: len(node.shape or ()) for node in self._session.get_outputs()}
         if card.output and card.output not in ranks:
             raise ModelError(
@@ -89,7 +92,7 @@ class Graph:
             return card.output
         wanted = 2 if card.pooling == "in-graph" else 3
         fitting = [name for name, rank in ranks.items() if rank == wanted]
-        return POOLED if POOLED in ranks else (fitting or list(ranks))[0]
+        return POOLED if POOLED in ranks and card.kind == "graph" else (fitting or list(ranks))[0]
 
 
 def _empty(node: Any, count: int) -> NDArray[Any]:  # noqa: ANN401 (onnxruntime's NodeArg has no types)

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import filelock
 import pytest
+from small_models import token_vectors
 
+from lsp_server.engine.card import read_card
 from lsp_server.engine.encoder import bundled_model
 from lsp_server.engine.installed import models_home
 from lsp_server.engine.remembered import measured_here
@@ -26,6 +28,17 @@ SECONDS = 90
 ID = "granite-small-en-r2"
 GRAPH, DATA, TOKENIZER = "onnx/model_quantized.onnx", "onnx/model_quantized.onnx_data", "tokenizer.json"
 posix = pytest.mark.skipif(os.name == "nt", reason="pseudo-terminals and Ctrl-C to a child are POSIX")
+
+
+CONFIGURED = {  # as exporters of late-interaction models write it
+    "query_prefix": "",
+    "document_prefix": "",
+    "query_length": 32,
+    "document_length": 180,
+    "do_query_expansion": False,
+    "skiplist_words": [".", ","],
+    "do_lower_case": True,
+}
 
 
 class Machine:
@@ -72,6 +85,40 @@ def machine(tmp_path):
 
 
 # ---- from nothing to an index and back
+
+
+def test_a_reranker_is_fetched_and_reorders(machine):
+    name = "lateon-code-edge"
+    repo = machine.hub.repos[load_catalogue().find(name).repo] = {
+        "model_int8.onnx": token_vectors(48),
+        "tokenizer.json": (bundled_model() / "tokenizer.json").read_bytes(),
+        "onnx_config.json": json.dumps(CONFIGURED).encode(),
+        "config_sentence_transformers.json": b"{}",
+    }
+    code, out, err = machine.run("models", "pull", name)
+    assert code == 0, err
+    assert f"{name}:int8 is installed and passed its test" in out and "--rerank auto" in out
+    card = read_card(models_home(str(machine.cache)) / name / "int8")
+    assert (card.max_query_tokens, card.max_tokens, card.skipped_tokens, card.lower_case) == (32, 180, (".", ","), True)
+    assert (card.query_prefix, card.expansion_token) == ("", "")
+    assert f"Reorders answers (--rerank): {name}, Apache-2.0, installed" in machine.run("models")[1]
+    status = machine.json("index", "--rerank", "auto")
+    assert (status["model"], status["reranker"]) == ("minilm-l6", name)  # a reranker is no model that embeds
+    code, out, err = machine.run("search", "write to somebody who bought", "--rerank", "auto", "--json")
+    assert code == 0 and json.loads(out.splitlines()[0])["name"] == "send_receipt", err
+    assert f"{name} reorders the best hits" in machine.run("doctor", "--rerank", "auto")[1]
+    assert machine.run("models", "remove", name)[0] == 0
+    code, out, err = machine.run("search", "write to somebody who bought", "--rerank", "auto")
+    assert code == 0 and "send_receipt" in out
+    assert "No reranker is installed" in machine.run("status", "--rerank", "auto")[1]
+
+    repo["onnx_config.json"] = json.dumps(CONFIGURED | {"do_query_expansion": True, "attend_to_expansion_tokens": True})
+    repo["onnx_config.json"] = repo["onnx_config.json"].encode()
+    code, out, err = machine.run("models", "pull", name)
+    assert code == 2 and "which our loader does not" in err
+    repo["onnx_config.json"] = b"[]"
+    code, out, err = machine.run("models", "pull", name)
+    assert code == 2 and "cannot be understood" in err and machine.json("index")["reranker"] == ""
 
 
 def test_fetched_used_and_removed(machine):
@@ -121,7 +168,7 @@ def test_what_is_being_fetched_is_not_listed_and_what_was_there_stays(machine):
         (["grnite-small"], "Did you mean granite-small-en-r2"),
         ([f"{ID}:q7"], "has no variant 'q7'; there are q8"),
         (["minilm-l6"], "comes with the program: there is nothing to fetch"),
-        (["lateon-code"], "reorders answers"),
+        (["qwen3-reranker-0.6b"], "our loader does not have it"),
         (["nomic-ai/nomic-embed-code"], "no ONNX file"),
         (["embeddinggemma-2:fp16"], "must not be used as fp16"),
         (["embeddinggemma-300m"], "shows no onnx-community/embeddinggemma-300m-ONNX"),

@@ -53,8 +53,6 @@ def config(tmp_path, monkeypatch):
 @pytest.fixture
 def impatient(monkeypatch):
     monkeypatch.setattr(endpoint, "WAITS", (0.01, 0.01, 0.01))
-    monkeypatch.setattr(endpoint, "SECONDS", 0.5)
-    monkeypatch.setattr(endpoint, "QUESTION_SECONDS", 0.3)
 
 
 def never(place):
@@ -162,10 +160,11 @@ def test_what_is_there_stays_when_the_server_goes(server, tmp_path, impatient):
     after.close()
 
 
-def test_a_question_is_answered_by_words_when_the_server_is_gone(server, tmp_path, impatient):
+def test_a_question_is_answered_by_words_when_the_server_is_gone(server, tmp_path, monkeypatch):
     connected(server)
     index = make_index(tmp_path, MODEL)
     update(index)
+    monkeypatch.setattr(endpoint, "QUESTION_SECONDS", 0.3)
     server.always = Fault(slow=1.0)
     with pytest.raises(ModelError, match="gave no answer within 0 seconds"):
         index.search(Query("mail a receipt"))
@@ -229,8 +228,10 @@ def test_trouble_that_stays(server, impatient, fault, expected):
      Fault(hang_up=True), Fault(slow=0.8)],
     ids=["429", "429 at once", "500", "503", "hangs up", "slow"],
 )  # fmt: skip
-def test_trouble_that_passes(server, impatient, fault):
+def test_trouble_that_passes(server, impatient, monkeypatch, fault):
     encoder = encoder_of(server)
+    if fault.slow:
+        monkeypatch.setattr(endpoint, "SECONDS", 0.5)
     server.faults.extend([fault, fault])
     assert encoder.encode_batch(["one"]).shape == (1, 384)
 
@@ -244,8 +245,10 @@ def test_trouble_that_passes(server, impatient, fault):
     ],
     ids=["503", "hangs up", "slow"],
 )
-def test_trouble_that_does_not_pass(server, impatient, fault, expected):
+def test_trouble_that_does_not_pass(server, impatient, monkeypatch, fault, expected):
     encoder = encoder_of(server)
+    if fault.slow:
+        monkeypatch.setattr(endpoint, "SECONDS", 0.5)
     server.always = fault
     asked = len(server.requests)
     assert expected in said_by(encoder)

@@ -166,7 +166,7 @@ def _compare(
 
 
 def _ask(view: View, asked: Asked, store: Store, score: ModuleType) -> tuple[Scored, Integers, tuple[float, float]]:
-    """Return the figures of one question, the candidates by meaning, best first, and CPU milliseconds: theirs, of all."""
+    """Return the figures of a question, the candidates by meaning, best first, and CPU milliseconds: theirs, of all."""
     allowed = allowed_rows(view, asked.question, None, None)
     started = time.thread_time()
     rows = nearest(view, asked.vector, allowed, CANDIDATES)

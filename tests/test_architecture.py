@@ -20,7 +20,7 @@ MODULES = {name.removesuffix(".__init__"): path for name, path in MODULES.items(
 # From the first to the last, each may use those before it.
 ENGINE_ORDER = (
     *("errors", "threads", "memory", "cache", "log", "languages"),
-    *("patterns", "disk", "ignore", "skips", "tree", "files"),
+    *("patterns", "disk", "repository", "ignore", "skips", "tree", "files"),
     *("lines", "comments", "macros", "syntax", "outline", "blocks", "symbols", "cells", "notebooks"),
     *("text", "card", "devices", "tokens", "pooling", "graph", "static", "endpoint", "encoder"),
     *("remembered", "agreement", "installed", "pair", "serving"),

@@ -3,7 +3,8 @@
 Takes a root, gives paths. A folder that is opened must not run anything, and a repository's own configuration names
 programs: fsmonitor, filters, hooks, external diffs, lazy fetches, and all of them once more in each submodule. So git
 is asked by plumbing, with all transports shut, submodules passed over and every configured filter switched off: of a
-file as old as git's index the content is compared, and that goes through the filters.
+file as old as git's index the content is compared, and that goes through the filters. Where one cannot be switched off,
+and where `.git` leads to a folder that knows nothing of the work tree, git is not asked at all.
 """
 
 import os
@@ -11,7 +12,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from lsp_server.engine.disk import read_plain
+from lsp_server.engine.repository import git_folder, is_top
 
 GIT_SECONDS = 5.0  # a repository so large that it takes longer has no list of changed files
 
@@ -28,23 +29,23 @@ def marks(root: Path) -> tuple[Path, ...]:
 
     They are looked at, never read; where there is no git, there are none.
     """
-    folder = root / ".git"
-    try:
-        if folder.is_file():  # a worktree or a submodule: "gitdir: <path>"
-            folder = root / os.fsdecode(read_plain(str(folder), 4096)[0]).removeprefix("gitdir:").strip()
-    except (OSError, ValueError):
-        return ()
-    return (folder / "HEAD", folder / "index")
+    folder = git_folder(root)
+    return () if folder is None else (folder.own / "HEAD", folder.own / "index")
 
 
 def changed_files(root: Path) -> frozenset[str]:
     """Return the files below `root` that differ from HEAD or are not tracked; none where there is no git."""
+    top = next((folder for folder in (root, *root.parents) if is_top(folder)), None)
+    if top is None or git_folder(top) is None:
+        return frozenset()
     program = _program()
     try:
         filters = _ask(program, root, _FILTERS)
-        if filters.returncode not in (0, _NONE_FOUND):
+        names = _names(filters.stdout)
+        # git takes what stands before the first "=" for the name: such a filter would stay as it is.
+        if filters.returncode not in (0, _NONE_FOUND) or any("=" in name for name in names):
             return frozenset()
-        off = [word for name in _names(filters.stdout) for word in ("-c", _switched_off(name))]
+        off = [word for name in names for word in ("-c", _switched_off(name))]
         asked = [_ask(program, root, (*off, *command)) for command in (_CHANGED, _UNTRACKED)]
     except (OSError, ValueError, subprocess.TimeoutExpired):
         return frozenset()

@@ -17,11 +17,11 @@ from pathlib import Path
 
 from lsp_server.engine.disk import read_plain
 from lsp_server.engine.patterns import Pattern, Patterns, parse
+from lsp_server.engine.repository import GIT, git_folder, is_top
 
 log = logging.getLogger(__name__)
 
 MEANINGIGNORE, IGNORE, GITIGNORE = ".meaningignore", ".ignore", ".gitignore"
-GIT = ".git"
 NAMES = frozenset({MEANINGIGNORE, IGNORE, GITIGNORE, GIT})  # what `enter` asks a folder for
 
 # The longest ignore files of public repositories have some 10 KB; what is longer is read up to here.
@@ -95,7 +95,7 @@ def layers_above(root: Path, exclude: tuple[str, ...]) -> Layers:
     """Give what speaks for a root before its own files are read: the setting, and the folders above it."""
     settings = (Source("", parse("\n".join(exclude)), "", 0),) if exclude else ()
     layers = _layers(settings, (), (), ())
-    top = None if _is_repository(root) else _top_above(root)
+    top = None if is_top(root) else _top_above(root)
     if top is None:
         return layers
     above = [folder for folder in root.parents if folder.is_relative_to(top)]
@@ -126,8 +126,9 @@ def _add_files(layers: Layers, place: _Place, names: Set[str]) -> Layers:
     if NAMES.isdisjoint(names):
         return layers
     git = layers.git
-    if GIT in names and _is_repository(Path(place.absolute)):
-        git = _source(place, _exclude_file(Path(place.absolute)), ".git/info/exclude")
+    if GIT in names and is_top(Path(place.absolute)):
+        folder = git_folder(Path(place.absolute))  # worktrees share one info/exclude
+        git = _source(place, str(folder.shared / "info" / "exclude"), ".git/info/exclude") if folder else ()
     return _layers(
         layers.settings,
         _named(place, MEANINGIGNORE, names) + layers.meaning,
@@ -168,7 +169,7 @@ def _source(place: _Place, file: str, shown: str) -> tuple[Source, ...]:
 def _top_above(root: Path) -> Path | None:
     """Give the top of the repository that a root is inside of, unless that is the home folder or holds it."""
     for folder in root.parents:
-        if _is_repository(folder):
+        if is_top(folder):
             return None if home_is_in(folder) else folder
     return None
 
@@ -179,26 +180,3 @@ def home_is_in(folder: Path) -> bool:
         return Path.home().resolve().is_relative_to(folder)
     except (RuntimeError, OSError):  # a user without a home
         return False
-
-
-def _is_repository(folder: Path) -> bool:
-    """Say whether a folder is the top of a work tree; in worktrees and submodules `.git` is a file."""
-    dot = folder / GIT
-    return dot.is_file() or (dot / "HEAD").is_file()
-
-
-def _exclude_file(top: Path) -> str:
-    """Give the path of info/exclude; worktrees share it through `commondir` (gitrepository-layout(5))."""
-    git = top / GIT
-    if git.is_file():
-        git = top / _line_of(git).removeprefix("gitdir:").strip()
-        git = git / _line_of(git / "commondir")
-    return os.path.normpath(git / "info" / "exclude")
-
-
-def _line_of(file: Path) -> str:
-    """Give the text of one of git's one-line files, "" if it cannot be read."""
-    try:
-        return os.fsdecode(read_plain(str(file), 4096)[0]).strip()
-    except OSError:
-        return ""

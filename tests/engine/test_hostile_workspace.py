@@ -218,12 +218,11 @@ def commit_all(root: Path) -> None:
         plain_git(root, *command)
 
 
-def set_a_trap(root: Path, made: Path) -> None:
-    """Have everything that git could run for a file leave a mark. Two names, one of which is no word."""
-    for name in ("trap", "a=b c.d"):
-        for key in ("clean", "smudge", "process"):
-            plain_git(root, "config", f"filter.{name}.{key}", f"touch '{made}'; cat")
-        plain_git(root, "config", f"filter.{name}.required", "true")
+def set_a_trap(root: Path, made: Path, name: str = "trap") -> None:
+    """Have everything that git could run for a file leave a mark; `name` is that of a filter."""
+    for key in ("clean", "smudge", "process"):
+        plain_git(root, "config", f"filter.{name}.{key}", f"touch '{made}'; cat")
+    plain_git(root, "config", f"filter.{name}.required", "true")
     for key, value in {
         "core.fsmonitor": f"touch '{made}'; false",
         "core.hooksPath": str(root / "hooks"),
@@ -252,20 +251,26 @@ def make_racy(root: Path, *names: str) -> None:
 
 @posix
 @needs_git
-@pytest.mark.parametrize("name", ["trap", "a=b c.d"])
-def test_no_filter_of_a_repository_runs(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("attribute", ["* filter={} diff=trap", "[attr]all filter={} diff=trap\n* all"])
+@pytest.mark.parametrize("name", ["trap", "a.b", "a=b", "=", "trap.clean=", "Größe"])
+def test_no_filter_of_a_repository_runs(tmp_path: Path, name: str, attribute: str) -> None:
     made, root = tmp_path / "made", write_workspace(tmp_path / "root", CODE + "//- new.py\n")
     commit_all(root)
     make_racy(root, "shop/price.py", "new.py")
-    set_a_trap(root, made)
-    made.unlink(missing_ok=True)
-    macro = f"[attr]all filter={name} diff=trap\n* all\n" if name == "trap" else "* filter=trap diff=trap\n"
-    (root / ".git/info/attributes").write_text(macro)
+    set_a_trap(root, made, name)
+    (root / ".git/info/attributes").write_text(attribute.format(name) + "\n", encoding="utf-8")
     os.utime(root / ".git/index", (1_000_000_000, 1_000_000_000))
+    made.unlink(missing_ok=True)
     changed = changed_files(root)
     assert not made.exists(), "opening a folder has run a program that it names"
     # A filter whose name cannot be said on a command line cannot be switched off either: git is not asked at all.
-    assert changed in (frozenset(), frozenset({"hooks/post-index-change"}))
+    assert changed == (frozenset() if "=" in name else frozenset({"hooks/post-index-change"}))
+    subprocess.run(
+        ["git", "-C", str(root), "-c", "core.fsmonitor=false", "-c", "core.hooksPath=", "diff-index", "HEAD", "--"],
+        capture_output=True,
+        check=False,
+    )
+    assert made.exists(), "the trap would not have caught anything"
 
 
 @posix
@@ -300,8 +305,7 @@ def test_git_is_not_the_one_that_lies_in_the_folder(tmp_path: Path, monkeypatch:
 def test_what_points_to_git_is_read_as_far_as_a_path_goes(tmp_path: Path) -> None:
     (tmp_path / ".git").write_bytes(b"gitdir: " + b"x" * 10_000)
     os.truncate(tmp_path / ".git", 2**40)  # a hole: it takes no room on disk, and all memory
-    head, _ = marks(tmp_path)
-    assert len(str(head)) < 10_000
+    assert marks(tmp_path) == ()
 
 
 def test_settings_that_lie_in_a_folder_are_text_like_any_other(make_index: MakeIndex, tmp_path: Path) -> None:

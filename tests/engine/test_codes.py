@@ -18,6 +18,7 @@ from lsp_server.engine.index import Index
 from lsp_server.engine.keys import Keys
 from lsp_server.engine.query import Query
 from lsp_server.engine.reduction import reduce, reduction_from
+from lsp_server.engine.serving import Asked, Model, Models
 from lsp_server.engine.vectors import VectorTable, quantise
 
 LARGE = 120  # vectors, in a test's project
@@ -69,6 +70,13 @@ def test_a_reduction_comes_back_as_it_was_stored():
 def test_a_card_says_to_what_a_vector_may_be_cut():
     card = Card("m", 512, "mean", 128, 64, "", "", {}, full_dims=768, truncations=(768, 512, 256, 128))
     assert card.cuts == (256, 128)
+
+
+def test_a_store_notes_to_what_its_model_allows_to_cut():
+    models = Models(Asked("auto", "cpu", "", ""), BagEncoder())
+    other = Model("m", "f", 512, "/models/m", (256, 128))
+    assert models.serving(other.note()) == other
+    assert models.serving(json.dumps(["m", "f", 512, "/models/m"])).cuts == ()
 
 
 @pytest.mark.parametrize("dim", [64, 100, MOST_BITS + 64])

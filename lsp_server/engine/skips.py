@@ -162,15 +162,28 @@ _SECRET_ENDINGS = (
 _SECRET_SHAPES = re.compile(r"\.env\.|(?:client_secret|service[-_]account).*\.json\Z", re.DOTALL)
 _NO_SECRET = _words("example examples sample template tmpl tpl dist default defaults")
 
-# A marker counts in a comment near the top, not in prose or code that speaks of markers.
+# A marker counts in the comments that a file begins with, where it says so of the file itself: not in strings, not in
+# code and not where a script tells what it generates.
 _HEADER_CHARACTERS = 3000
-_COMMENT = r"^[ \t]*(?:#+!?|//+!?|/\*+|\*+|--+|;+|%+|<!--|\(\*|\{-|rem|dnl)[ \t]*"
+_HEADER = re.compile(
+    r"(?:[\s\ufeff]|(?:#|//|--|;|%|(?:rem|dnl)\b|@charset\b|@echo off)[^\n]*|/\*.*?(?:\*/|\Z)|<!--.*?(?:-->|\Z)"
+    r"|\(\*.*?(?:\*\)|\Z)|\{-.*?(?:-\}|\Z)|<\?xml[^\n]*?\?>|<\?(?:php|hh)?|[\"']use strict[\"'])*+",
+    re.DOTALL | re.IGNORECASE,
+)
+_MADE = (
+    r"(?:(?:this|it|the)\s+)?(?:(?:file|code|source|content|class|module|header)\s+)?(?:(?:is|was|has\s+been)\s+)?(?:an?\s+)?"
+    r"(?:auto(?:matically)?[-\s]*|(?:machine|program)[-\s]+)?generated\b"
+    r"(?=\s+(?:by|from|for|with|using|via|on|at|in|automatically|file|code|content|source|do)\b|\s*(?:[^\w\s]|$))"
+)
+_NO_EDIT = r"\b(?:do not|don't|never)\s+(?:edit|modify|change|touch)\b"
 _GENERATED = re.compile(
-    _COMMENT + r"(?:this file (?:is|was) (?:automatically )?)?@generated\b"
-    f"|{_COMMENT}<auto-?generated\\b"
-    f"|{_COMMENT}.{{0,200}}\\b(?:auto-?)?generated\\b.{{0,200}}\\bdo not (?:edit|modify|change)\\b"
-    f"|{_COMMENT}.{{0,200}}\\bdo not (?:edit|modify|change)\\b.{{0,200}}\\b(?:auto-?)?generated\\b",
-    re.IGNORECASE | re.MULTILINE,
+    r"^[^\w\n@<]*+(?:(?:rem|dnl)\b[^\w\n@<]*+)?"
+    r"(?:(?:this file (?:is|was) (?:automatically )?)?@generated\b|<auto-?generated\b"
+    r"|this file (?:is|was|has been) (?:automatically |auto[- ]?)generated\b"
+    rf"|{_MADE}.{{0,200}}?{_NO_EDIT}"
+    rf"|(?:please\s+)?{_NO_EDIT}(?:\s+(?:this|the)\s+(?:file|code))?(?:\s+(?:by hand|directly|manually))?"
+    rf"\W{{1,12}}{_MADE})",
+    re.IGNORECASE | re.MULTILINE | re.DOTALL,
 )
 _PROSE = frozenset({"markdown", "mdx", "plaintext", "restructuredtext", "asciidoc", "org", "latex", "jupyter"})
 
@@ -242,7 +255,8 @@ def content(language: str, text: str) -> str:
     header = text[:_HEADER_CHARACTERS]
     if "generated" not in header.lower():
         return ""
-    marker = _GENERATED.search(header)
+    opening = _HEADER.match(header)
+    marker = _GENERATED.search(opening[0]) if opening else None
     return f"generated ({' '.join(marker[0].split())[:80]})" if marker else ""
 
 

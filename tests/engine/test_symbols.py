@@ -257,6 +257,50 @@ def test_a_macro_does_not_hide_a_name(code, kind, name):
     assert (find(symbols, name).kind, find(symbols, "before").kind) == (kind, "function")
 
 
+@pytest.mark.parametrize("language", ["c", "cpp"])
+@pytest.mark.parametrize(
+    ("code", "name"),
+    [
+        ("GLOBAL(void)\nstart(j_compress_ptr c)\n{\n  work(c);\n}", "start"),
+        ("METHODDEF(boolean)\nempty(c)\n{\n  return TRUE;\n}", "empty"),
+        ("  FT_EXPORT_DEF( FT_Error )\n  FT_Init( FT_Library  *a )\n  {\n    return 0;\n  }", "FT_Init"),
+        ("FOO_API(int) foo_open(const char *p)\n{\n  return open(p);\n}", "foo_open"),
+        ("FOO_API(int) foo_open(const char *p);", "foo_open"),
+        ("EXTERN(struct jpeg_error_mgr *) jpeg_std_error(struct jpeg_error_mgr *err);", "jpeg_std_error"),
+        ("FT_EXPORT( void )\nFT_Done( FT_Library  library );", "FT_Done"),
+        ("PyAPI_FUNC(PyObject *) PyList_New(Py_ssize_t size);", "PyList_New"),
+        ("#define A(x) \\\n  (x)\nEXTERN(long) round_up(long a);", "round_up"),
+        ("ZEXTERN int ZEXPORT inflate OF((z_streamp strm, int flush));", "inflate"),
+        ("LUALIB_API void (luaL_open) (lua_State *L) {\n  open(L);\n}", "luaL_open"),
+        ("LUA_API const char *(lua_name) (lua_State *L);", "lua_name"),
+    ],
+)
+def test_a_function_whose_type_stands_in_a_macro(language, code, name):
+    remarks = "/* " + "A long remark. " * 100 + "*/\n"
+    symbols = symbols_of(language, f"int before(void);\n\n{remarks}{code}\n\nint after(void) {{ return 1; }}\n")
+    assert [(s.kind, s.name) for s in symbols[1:] if s.kind not in ("macro", "block")] == [
+        ("function", "before"),
+        ("function", name),
+        ("function", "after"),
+    ]
+    assert "A long remark." in find(symbols, name).doc or "#define" in code
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        'MODULE_LICENSE("GPL")\nmodule_init(start);',
+        "MODULE_AUTHOR(me)\nmodule_init(start);",
+        "class A {\n  Q_DISABLE_COPY(A)\n  A(int x);\n};",
+        "void f(int x) {\n  CHECK(x)\n  while (x) {\n  }\n}",
+        "int g = f(MAX(a) b(int x));",
+        "return LIMIT(x) (y);",
+    ],
+)
+def test_macros_that_hold_no_type(code):
+    assert b"int  " not in blank_macros(code.encode()).text
+
+
 def test_the_span_begins_at_the_macro():
     symbols = symbols_of("cpp", "// Runs it.\nUV_EXTERN int uv_run(int a);\n")
     run = find(symbols, "uv_run")

@@ -64,25 +64,24 @@
     (line . ,(buffer-substring-no-properties (line-beginning-position) (line-end-position)))
     (rest . ,(buffer-substring-no-properties (point) (line-end-position)))))
 
-(defun rows ()
-  "Return the rows of the *xref* buffer, and go to the first."
+(defun in-xref (what)
+  "Return WHAT of each item of the *xref* buffer."
   (with-current-buffer "*xref*"
     (goto-char (point-min))
-    (let (rows item)
+    (let (found item)
       (while (setq item (ignore-errors (xref--search-property 'xref-item)))
-        (push (substring-no-properties (if (fboundp 'xref-item-summary) (xref-item-summary item)
-                                         (slot-value item 'summary)))
-              rows))
-      (vconcat (nreverse rows)))))
+        (push (funcall what item) found))
+      (vconcat (nreverse found)))))
+
+(defun rows ()
+  "Return the rows of the *xref* buffer."
+  (in-xref (lambda (item)
+             (substring-no-properties (if (fboundp 'xref-item-summary) (xref-item-summary item)
+                                        (slot-value item 'summary))))))
 
 (defun files ()
-  "Return the names of the files in the *xref* buffer."
-  (with-current-buffer "*xref*"
-    (goto-char (point-min))
-    (let (files item)
-      (while (setq item (ignore-errors (xref--search-property 'xref-item)))
-        (push (file-name-nondirectory (xref-location-group (xref-item-location item))) files))
-      (vconcat (nreverse files)))))
+  "Return the name of each row's file in the *xref* buffer."
+  (in-xref (lambda (item) (file-name-nondirectory (xref-location-group (xref-item-location item))))))
 
 (defun jump ()
   "Jump to the first row of the *xref* buffer."

@@ -11,7 +11,7 @@ CLIENT := vscode-client/node_modules/.package-lock.json
 SOURCES := lsp_server tests benchmarks .ci docs models vscode-client/scripts
 
 .PHONY: demo test fuzz test-models chaos check format bench bench-quality bench-speed bench-models bench-vectors wheel \
-	picture man screens clean neovim test-editors test-vscode vsix
+	picture man screens vscode-pictures clean neovim test-editors test-vscode vsix
 
 demo: $(VENV)/installed
 	@$(RUN) .ci/demo.py
@@ -71,6 +71,12 @@ picture: $(VENV)/installed
 screens: $(VENV)/installed-test neovim
 	$(RUN) .ci/editors.py sid $(NEWER)
 	$(RUN) docs/screens.py
+
+# The pictures on the page of the extension for VS Code, as its tests saw it last.
+PICTURES := find filter similar results status
+
+vscode-pictures:
+	cp $(PICTURES:%=.cache/vscode-pictures/%.png) vscode-client/images/
 
 # The manual page, written anew from the command line's parser.
 man: $(VENV)/installed

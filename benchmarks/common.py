@@ -26,6 +26,8 @@ RESULTS = CHECKOUT / "benchmarks" / "results"
 
 # What a figure may depend on besides our own code.
 LIBRARIES = ("onnxruntime", "tokenizers", "numpy", "hnswlib", "tree-sitter", "pygls")
+# And of our own code: what must be as it is in the commit that figures are named after.
+MEASURED = ("lsp_server", "models", "benchmarks/*.py", "vscode-client/src")
 
 
 class BenchError(Exception):
@@ -93,10 +95,10 @@ def questions(bench: Path) -> list[str]:
 
 
 def commit() -> str:
-    """Return the short commit, with "-dirty" when tracked files of the engine differ from it; "unknown" without git."""
+    """Return the short commit, with "-dirty" when what is measured differs from it; "unknown" without git."""
     try:
         name = _git("rev-parse", "--short", "HEAD")
-        changed = _git("status", "--porcelain", "--untracked-files=no", "--", "lsp_server", "models", "benchmarks/*.py")
+        changed = _git("status", "--porcelain", "--untracked-files=no", "--", *MEASURED)
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return f"{name}-dirty" if changed else name

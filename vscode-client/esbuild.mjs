@@ -10,10 +10,10 @@ const isWatching = process.argv.includes('--watch');
 
 /**
  * Features of vscode-languageclient that our server does not have: a third of the library, which carries all of LSP.
- * Notebooks and file operations are among them, for whatever is saved, moved or deleted is told by watched files too.
+ * File operations are among them, for whatever is moved or deleted is told by watched files too.
  */
 const ABSENT =
-  /[\\/]vscode-languageclient[\\/]lib[\\/]common[\\/](?:callHierarchy|codeLens|colorProvider|completion|declaration|definition|diagnostic|documentHighlight|documentLink|fileOperations|foldingRange|formatting|hover|implementation|inlayHint|inlineCompletion|inlineValue|linkedEditingRange|notebook|protocol(?:CallHierarchyItem|CodeLens|CompletionItem|DocumentLink|InlayHint|TypeHierarchyItem)|reference|rename|selectionRange|semanticTokens|signatureHelp|typeDefinition|typeHierarchy)\.js$/;
+  /[\\/]vscode-languageclient[\\/]lib[\\/]common[\\/](?:callHierarchy|codeLens|colorProvider|completion|declaration|definition|diagnostic|documentHighlight|documentLink|fileOperations|foldingRange|formatting|hover|implementation|inlayHint|inlineCompletion|inlineValue|linkedEditingRange|protocol(?:CallHierarchyItem|CodeLens|CompletionItem|DocumentLink|InlayHint|TypeHierarchyItem)|reference|rename|selectionRange|semanticTokens|signatureHelp|typeDefinition|typeHierarchy)\.js$/;
 
 /** Stands for each class of a module that is left out: a feature that announces nothing, a kind
  * of value that never comes. Nothing else may be asked of it. */
@@ -40,8 +40,8 @@ const withoutAbsentFeatures = {
       ABSENT.test(join(resolveDir, `${path}.js`)) ? { path: 'nothing', namespace: 'absent' } : undefined,
     );
     build.onLoad({ filter: /.*/, namespace: 'absent' }, () => ({ contents: NOTHING }));
-    // Compares VS Code's version with the one that package.json asks for, which VS Code has done already.
-    build.onLoad({ filter: /[\\/]semver[\\/]functions[\\/]\w+\.js$/ }, () => ({ contents: 'module.exports = () => true;' }));
+    // Compares paths with patterns in selectors of notebooks; the server's has none.
+    build.onResolve({ filter: /^minimatch$/ }, () => ({ path: 'nothing', namespace: 'absent' }));
   },
 };
 

@@ -25,7 +25,7 @@ from benchmarks.common import (
     workspaces_folder,
     write_results,
 )
-from benchmarks.speed import first_index, life, projects, queries, server, vectors
+from benchmarks.speed import first_index, life, projects, queries, server, vectors, vscode
 from benchmarks.speed.client import ServerError
 from benchmarks.speed.rows import Row, as_json, report
 from lsp_server.engine.encoder import OnnxEncoder, bundled_model
@@ -33,7 +33,7 @@ from lsp_server.engine.errors import EngineError
 from lsp_server.engine.threads import all_threads
 
 PARTS = ("first", "server", "queries", "vectors", "life")
-LONG = ("saves",)  # only when named: half an hour
+LONG = ("saves", "vscode")  # only when named: half an hour each, and a packaged extension
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +113,7 @@ def _measure(arguments: argparse.Namespace, size: Size) -> list[Row]:
     steps: dict[str, Callable[[], list[Row]]] = {
         "first": first, "server": through_server, "queries": in_engine, "vectors": of_vectors,
         "life": lambda: life.measure(large.root), "saves": life.measure_saves,
+        "vscode": lambda: vscode.measure(large.root, cache),
     }  # fmt: skip
     rows: list[Row] = []
     for part in parts:

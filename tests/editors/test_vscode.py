@@ -1,7 +1,7 @@
 """VS Code in a real browser: the extension is packaged, installed and used with the real server and the real model.
 
-The stories are told in vscode-client/e2e; here they are run once and reported one by one, as are the extension's own
-tests. Pictures of what was seen are left in .cache/vscode-pictures.
+The story is told in vscode-client/e2e; here it is run once and reported step by step, as are the extension's own tests.
+Pictures of what was seen are left in .cache/vscode-pictures.
 """
 
 import json
@@ -20,8 +20,13 @@ from tests.editors.conftest import find_editor
 
 CHECKOUT = Path(__file__).parent.parent.parent
 CLIENT = CHECKOUT / "vscode-client"
-STORY = CLIENT / "e2e" / "workbench.test.ts"
-STEPS = re.findall(r"^test\(\s*'(.+?)'", STORY.read_text(encoding="utf-8"), re.M)
+STORY = CLIENT / "e2e" / "story.test.ts"
+CHAPTERS = [STORY.parent / f"{name}.ts" for name in re.findall(r"'./(chapters/\w+)", STORY.read_text(encoding="utf-8"))]
+STEPS = [
+    step
+    for chapter in CHAPTERS
+    for _, step in re.findall(r"""^test\(\s*(['"])(.+?)\1,""", chapter.read_text(encoding="utf-8"), re.M)
+]
 # Packaging with all wheels, VS Code itself, and the story: on a busy machine minutes each.
 INSTALL_SECONDS, TEST_SECONDS = 600, 900
 
@@ -96,13 +101,33 @@ def story(package, make_household, tmp_path_factory):
     return told, household.left_behind()
 
 
-@pytest.mark.timeout(INSTALL_SECONDS + TEST_SECONDS)
-def test_units(client, tmp_path):
-    """The extension's own tests: everything that has logic, without an editor."""
+@pytest.fixture(scope="module")
+def units(client, tmp_path_factory):
+    """What became of the extension's own tests: everything that has logic, without an editor."""
     files = [str(path.relative_to(CLIENT)) for path in sorted((CLIENT / "test").rglob("*.test.ts"))]
-    told = node_tests(files, tmp_path / "report.xml", {"MEANING_TEST_PYTHON": sys.executable})
-    assert told
-    assert not {name: case.trouble for name, case in told.items() if case.trouble}
+    environment = {"MEANING_TEST_PYTHON": sys.executable, "MEANING_TEST_UV": uv()}
+    return node_tests(files, tmp_path_factory.mktemp("units") / "report.xml", environment)
+
+
+def uv() -> str:
+    """Return where uv is: beside this Python, or anywhere else; empty without one."""
+    return shutil.which("uv", path=str(Path(sys.executable).parent)) or shutil.which("uv") or ""
+
+
+@pytest.mark.timeout(INSTALL_SECONDS + TEST_SECONDS)
+def test_units(units):
+    assert units
+    assert not {name: case.trouble for name, case in units.items() if case.trouble}
+
+
+@pytest.mark.timeout(INSTALL_SECONDS + TEST_SECONDS)
+def test_no_unit_is_skipped(units):
+    skipped = [name for name, case in units.items() if case.skipped]
+    reason = f"{len(skipped)} tests of the extension were skipped: {', '.join(skipped)}. uv is at {uv() or 'no place'}"
+    if skipped and os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    if skipped:
+        pytest.skip(reason)
 
 
 @pytest.mark.timeout(INSTALL_SECONDS)

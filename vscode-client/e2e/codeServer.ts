@@ -26,11 +26,13 @@ const NODE_VERSION = '24.21.0';
 const NODE = path.join(HOME, 'node_modules', NODE_PACKAGE, 'bin', 'node');
 const ENTRY = path.join(HOME, 'node_modules', 'code-server', 'out', 'node', 'entry.js');
 
-/** What the tests would otherwise have to click away. */
+/** What the tests would otherwise have to click away, and nothing that is typed or saved by the editor itself. */
 const SETTINGS = {
   'chat.disableAIFeatures': true,
+  'editor.autoIndent': 'none',
   'editor.minimap.enabled': false,
   'extensions.autoCheckUpdates': false,
+  'files.autoSave': 'off',
   'git.ignoreMissingGitWarning': true,
   'git.openRepositoryInParentFolders': 'never',
   'telemetry.telemetryLevel': 'off',
@@ -77,9 +79,10 @@ export class CodeServer {
 
   /** Start one whose user, settings and extensions lie in `folder`; `env` is laid over this process's environment. */
   static async start(folder: string, env: NodeJS.ProcessEnv = {}): Promise<CodeServer> {
-    const words = ['--auth', 'none', '--bind-addr', '127.0.0.1:0', '--disable-workspace-trust', ...QUIET];
-    await mkdir(path.join(folder, 'user', 'User'), { recursive: true });
-    await writeFile(path.join(folder, 'user', 'User', 'settings.json'), JSON.stringify(SETTINGS));
+    const words = ['--auth', 'none', '--bind-addr', '127.0.0.1:0', ...QUIET];
+    const user = path.join(folder, 'user', 'User');
+    await mkdir(user, { recursive: true });
+    await writeFile(path.join(user, 'settings.json'), JSON.stringify(SETTINGS));
     // A group of its own, so that nothing outlives it.
     const options = { env: { ...homes(folder), ...env }, cwd: folder, detached: true };
     const child = spawn(NODE, [ENTRY, ...words, ...places(folder)], options);

@@ -42,11 +42,27 @@ export interface Seen {
 export class Workbench {
   constructor(readonly page: Page) {}
 
-  /** Open a folder. */
-  async open(url: string, folder: string): Promise<void> {
-    await this.page.goto(`${url}/?folder=${encodeURIComponent(folder)}`);
+  /** Open a folder, or a workspace of several by its file. */
+  async open(url: string, place: string): Promise<void> {
+    const kind = place.endsWith('.code-workspace') ? 'workspace' : 'folder';
+    await this.page.goto(`${url}/?${kind}=${encodeURIComponent(place)}`);
     await this.page.locator('.monaco-workbench .statusbar').waitFor();
     await this.page.locator('.explorer-folders-view .monaco-list-row').first().waitFor();
+  }
+
+  /** Say that the folders that are open may be trusted. */
+  async trust(): Promise<void> {
+    await this.page.locator('.part.banner').getByText('Manage').click();
+    await this.page.locator('.workspace-trust-editor .monaco-button', { hasText: /^Trust$/ }).click();
+    await this.page.locator('.part.banner').waitFor({ state: 'hidden' });
+    await this.press('Control+KeyW');
+  }
+
+  /** Press a button of the dialog that is in the way. */
+  async answer(button: string | RegExp): Promise<void> {
+    const box = this.page.locator('.monaco-dialog-box');
+    await box.locator('.monaco-button', { hasText: button }).click();
+    await box.waitFor({ state: 'hidden' });
   }
 
   /** Save a picture; under its name it can be found among the artefacts. */
@@ -78,15 +94,37 @@ export class Workbench {
     return this.rows.filter({ has: this.page.locator('.label-name', { hasText: name }) });
   }
 
-  get separators(): Locator {
-    return this.page.locator('.quick-input-widget .quick-input-list-separator');
+  /** Press a button above the list. */
+  async button(label: string): Promise<void> {
+    await this.page.locator(`.quick-input-titlebar [aria-label="${label}"]`).click();
+  }
+
+  /** Press a button of the first row with this name; it is to be seen while the mouse is there. */
+  async rowButton(name: string | RegExp, label: string): Promise<void> {
+    const row = this.row(name).first();
+    await row.hover();
+    await row.locator(`[aria-label="${label}"]`).click();
+  }
+
+  /** A line that says what the rows below it are. Rows are used again, with the lines of others hidden in them. */
+  separator(text: string | RegExp = ''): Locator {
+    const lines = this.page.locator('.quick-input-widget .quick-input-list-separator');
+    return lines.filter({ hasText: text, visible: true }).first();
   }
 
   /** Press keys until a list opens: what they depend on is told to the window a moment after another was closed. */
   async openList(keys: string): Promise<void> {
     await eventually(`${keys} opens a list`, async () => {
       await this.press(keys);
-      return appears(this.input);
+      return succeeds(this.input.waitFor({ timeout: MOMENT }));
+    });
+  }
+
+  /** Type into a list that keys open; anew if it was closed meanwhile, by what was shown before and took the focus back. */
+  async type(keys: string, text: string): Promise<void> {
+    await eventually(`"${text}" is typed`, async () => {
+      await this.openList(keys);
+      return succeeds(this.input.fill(text, { timeout: MOMENT }));
     });
   }
 
@@ -94,13 +132,10 @@ export class Workbench {
   async choose(keys: string, typed: string, name: string): Promise<void> {
     await eventually(`"${typed}" offers ${name}`, async () => {
       await this.openList(keys);
-      return this.input
+      const choosing = this.input
         .fill(typed, { timeout: MOMENT })
-        .then(() => this.row(name).first().click({ timeout: MOMENT }))
-        .then(
-          () => true,
-          () => false,
-        );
+        .then(() => this.row(name).first().click({ timeout: MOMENT }));
+      return succeeds(choosing);
     });
   }
 
@@ -150,10 +185,7 @@ export class Workbench {
   async escape(): Promise<void> {
     await eventually('the list closes', async () => {
       await this.press('Escape');
-      return this.input.waitFor({ state: 'hidden', timeout: MOMENT }).then(
-        () => true,
-        () => false,
-      );
+      return succeeds(this.input.waitFor({ state: 'hidden', timeout: MOMENT }));
     });
   }
 
@@ -163,21 +195,33 @@ export class Workbench {
   async file(name: string, line = 1): Promise<void> {
     await this.choose('Control+KeyP', name, path.basename(name));
     await this.tab(path.basename(name)).waitFor();
-    await this.openList('Control+KeyG');
-    await this.input.fill(`:${line}`);
-    await this.press('Enter');
-    await this.input.waitFor({ state: 'hidden' });
+    await eventually(`the cursor is on line ${line}`, async () => {
+      await this.type('Control+KeyG', `:${line}`);
+      await this.press('Enter');
+      const isClosed = await succeeds(this.input.waitFor({ state: 'hidden', timeout: MOMENT }));
+      return isClosed && (await this.line()) === line;
+    });
   }
 
   /** The tab of a file, when it is the one that is shown. */
   tab(name: string): Locator {
-    return this.page.locator('.tabs-container .tab.active', { hasText: name });
+    return this.page.locator('.tabs-container .tab.active', { hasText: name }).first();
   }
 
   /** The cursor's line, as the status bar tells it. */
   async line(): Promise<number> {
     const text = await this.page.locator('[id="status.editor.selection"]').innerText();
     return Number(/Ln (\d+)/.exec(text)?.[1]);
+  }
+
+  /** The text of the file that is shown, as far as it is to be seen. */
+  get editor(): Locator {
+    return this.page.locator('.editor-instance .view-lines');
+  }
+
+  /** The rows of the results view. */
+  get results(): Locator {
+    return this.page.locator('.sidebar .monaco-list[aria-label*="Results"] .monaco-list-row');
   }
 
   get notifications(): Locator {
@@ -188,15 +232,15 @@ export class Workbench {
   async status(): Promise<string> {
     await this.command('Meaning: Show Status and Actions');
     await this.title.filter({ hasText: 'Find Code by Meaning' }).waitFor();
-    const text = await this.separators.first().innerText();
+    const text = await this.separator().innerText();
     await this.picture(`status-${text.replaceAll(/[\W\d]+/g, '-')}`);
     await this.escape();
     return text;
   }
 }
 
-function appears(what: Locator): Promise<boolean> {
-  return what.waitFor({ timeout: MOMENT }).then(
+function succeeds(doing: Promise<unknown>): Promise<boolean> {
+  return doing.then(
     () => true,
     () => false,
   );

@@ -2,8 +2,8 @@
  * Questions to the server: sent, answered in two steps, cancelled, given up.
  */
 import * as vscode from 'vscode';
-import { ProgressType, type LanguageClient } from 'vscode-languageclient/node';
 
+import { ProgressType, type Client } from './client.js';
 import type {
   PartialSymbols,
   SEMANTIC_SYMBOL,
@@ -35,7 +35,7 @@ export type Question =
  * Raises CancellationError when `token` was cancelled, NoAnswer, and the server's error.
  */
 export async function ask(
-  client: LanguageClient,
+  client: Client,
   question: Question,
   onPartial: (symbols: SemanticSymbol[]) => void,
   token: vscode.CancellationToken,

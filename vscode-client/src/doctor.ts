@@ -12,11 +12,7 @@ const SCHEME = 'meaning-report';
 const { l10n } = vscode;
 
 export class Doctor implements vscode.TextDocumentContentProvider, vscode.Disposable {
-  private readonly changed = new vscode.EventEmitter<vscode.Uri>();
-  readonly onDidChange = this.changed.event;
-
   private readonly registration = vscode.workspace.registerTextDocumentContentProvider(SCHEME, this);
-  private readonly uri = vscode.Uri.from({ scheme: SCHEME, path: 'meaning-ls report.md' });
   private text = '';
 
   constructor(
@@ -48,16 +44,16 @@ export class Doctor implements vscode.TextDocumentContentProvider, vscode.Dispos
         ],
         ['workspace', vscode.workspace.isTrusted ? 'trusted' : 'not trusted'],
       ],
-      folders: this.status.folders,
+      folders: this.status.folders.map((folder) => ({ ...folder, uri: vscode.Uri.parse(folder.uri).fsPath })),
       server,
     });
-    this.changed.fire(this.uri);
-    await vscode.commands.executeCommand('markdown.showPreview', this.uri);
+    // Another URI each time: of one that a former window left open, VS Code goes on saying that it cannot be found.
+    const uri = vscode.Uri.from({ scheme: SCHEME, path: 'meaning-ls report.md', query: String(Date.now()) });
+    await vscode.commands.executeCommand('markdown.showPreview', uri);
   }
 
   dispose(): void {
     this.registration.dispose();
-    this.changed.dispose();
   }
 
   private async ofServer(): Promise<string> {

@@ -2,6 +2,7 @@
  * Results as Markdown, to be pasted into an issue, a chat or notes. No VS Code in here.
  */
 import type { SemanticSymbol } from './protocol.js';
+import { lineOf } from './rows.js';
 
 export interface Group {
   /** Path of the file, for people. */
@@ -17,8 +18,9 @@ export function toMarkdown(title: string, groups: readonly Group[]): string {
 
 function line(symbol: SemanticSymbol): string {
   const name = symbol.containerName === undefined ? symbol.name : `${symbol.containerName}.${symbol.name}`;
+  const at = lineOf(symbol);
   const about = symbol.detail === undefined ? '' : `: ${escape(symbol.detail)}`;
-  return `  - line ${symbol.selectionRange.start.line + 1}, ${code(name)}${about}`;
+  return `  - ${at === undefined ? '' : `line ${at}, `}${code(name)}${about}`;
 }
 
 /** Put a text in as many backticks as it needs. */

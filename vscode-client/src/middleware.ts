@@ -6,19 +6,24 @@
  * editors without a list; here it opens the list.
  */
 import * as vscode from 'vscode';
-import type { LanguageClient, Middleware } from 'vscode-languageclient/node';
+import type { Middleware } from 'vscode-languageclient';
 
 import { ask } from './ask.js';
+import type { Client } from './client.js';
 import { SEMANTIC_SYMBOL, ServerCommand, type SemanticSymbol } from './protocol.js';
+import { notebookMiddleware } from './notebooks.js';
 import { nameOf } from './open.js';
 import type { Server } from './server.js';
 import { asQuestion, labelled } from './symbolPicker.js';
 
 /** Rows by meaning among VS Code's own, where names are what is looked for first. */
 const LIMIT = 10;
+/** Of the best row's score, what another one has to have: VS Code sorts by names, so a poor one could come first. */
+const SHARE = 0.5;
 
 export function makeMiddleware(server: () => Server): Middleware {
   return {
+    notebooks: notebookMiddleware,
     provideWorkspaceSymbols: async (query, token, next) => {
       const byName = Promise.resolve(next(query, token));
       const [names, meant] = await Promise.all([byName, byMeaning(server(), query, token)]);
@@ -53,13 +58,15 @@ async function byMeaning(
   try {
     const params = { query: question, limit: LIMIT };
     const answer = await ask(client, { method: SEMANTIC_SYMBOL, params }, () => undefined, token);
-    return answer.confident ? answer.symbols.map((symbol) => toSymbol(client, symbol, query)) : [];
+    const enough = SHARE * (answer.symbols[0]?.score ?? 0);
+    const wanted = answer.confident ? answer.symbols.filter(({ score }) => score >= enough) : [];
+    return wanted.map((symbol) => toSymbol(client, symbol, query));
   } catch {
     return []; // an error here would hide the rows of all other languages
   }
 }
 
-function toSymbol(client: LanguageClient, symbol: SemanticSymbol, query: string): vscode.SymbolInformation {
+function toSymbol(client: Client, symbol: SemanticSymbol, query: string): vscode.SymbolInformation {
   const location = new vscode.Location(vscode.Uri.parse(symbol.location.uri), nameOf(symbol));
   const kind = client.protocol2CodeConverter.asSymbolKind(symbol.kind);
   return new vscode.SymbolInformation(labelled(symbol.name, query), kind, symbol.containerName ?? '', location);

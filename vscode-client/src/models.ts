@@ -2,8 +2,8 @@
  * Choosing a model: what the server thinks suits this machine, a download when it is wanted, the setting `meaning.model`.
  */
 import * as vscode from 'vscode';
-import type { LanguageClient } from 'vscode-languageclient/node';
 
+import type { Client } from './client.js';
 import { ServerCommand, type ModelAdvice } from './protocol.js';
 
 const { l10n } = vscode;
@@ -13,7 +13,7 @@ interface Choice extends vscode.QuickPickItem {
 }
 
 /** Let the user choose, bring the model here if it is not, and store the choice for this machine. */
-export async function chooseModel(client: LanguageClient | undefined): Promise<void> {
+export async function chooseModel(client: Client | undefined): Promise<void> {
   const settings = vscode.workspace.getConfiguration('meaning');
   const current = settings.get('model', 'auto');
   const choices: Choice[] = [
@@ -31,11 +31,11 @@ export async function chooseModel(client: LanguageClient | undefined): Promise<v
 }
 
 /** Return the models that are here, and the one that would be best. */
-async function offered(client: LanguageClient): Promise<Choice[]> {
+async function offered(client: Client): Promise<Choice[]> {
   const options = { location: vscode.ProgressLocation.Window, title: l10n.t('Looking which model suits this machine') };
   try {
-    const { picked, installed, offer } = await vscode.window.withProgress(options, () =>
-      run<ModelAdvice>(client, ServerCommand.models),
+    const { picked, installed, offer } = await vscode.window.withProgress(options, (_progress, token) =>
+      run<ModelAdvice>(client, ServerCommand.models, [], token),
     );
     const here = installed.map((id) => ({
       label: id,
@@ -56,7 +56,7 @@ async function offered(client: LanguageClient): Promise<Choice[]> {
 }
 
 /** Download a model; what is chosen by that is returned, undefined when it was cancelled or failed. */
-async function pull(client: LanguageClient, id: string): Promise<string | undefined> {
+async function pull(client: Client, id: string): Promise<string | undefined> {
   const title = l10n.t('Downloading {0}', id);
   const options = { location: vscode.ProgressLocation.Notification, title, cancellable: true };
   return vscode.window.withProgress(options, async (_progress, token) => {
@@ -71,12 +71,7 @@ async function pull(client: LanguageClient, id: string): Promise<string | undefi
   });
 }
 
-function run<T>(
-  client: LanguageClient,
-  command: string,
-  args: unknown[] = [],
-  token?: vscode.CancellationToken,
-): Promise<T> {
+function run<T>(client: Client, command: string, args: unknown[] = [], token?: vscode.CancellationToken): Promise<T> {
   return client.sendRequest<T>('workspace/executeCommand', { command, arguments: args }, token);
 }
 

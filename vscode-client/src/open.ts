@@ -3,6 +3,7 @@
  */
 import * as vscode from 'vscode';
 
+import { toCell } from './notebooks.js';
 import type { SemanticSymbol } from './protocol.js';
 
 /** Return a symbol's whole range, doc comment included. */
@@ -23,17 +24,35 @@ export function pathOf(uri: string): string {
 /** Open a symbol with the cursor on its name. Says so when its file has gone. */
 export async function open(symbol: SemanticSymbol, where: vscode.ViewColumn): Promise<void> {
   const uri = vscode.Uri.parse(symbol.location.uri);
+  const preview = vscode.workspace.getConfiguration('workbench.editor').get('enablePreviewFromQuickOpen', false);
   try {
+    const cell = await toCell(uri, nameOf(symbol));
+    if (cell !== undefined) {
+      const { start } = cell.range;
+      await showCell({ ...cell, range: new vscode.Range(start, start) }, { viewColumn: where, preview });
+      return;
+    }
     const document = await vscode.workspace.openTextDocument(uri);
+    if (!document.isDirty) {
+      await vscode.workspace.fs.stat(uri); // raises, where only the memory of a preview is left of it
+    }
     const start = document.validatePosition(nameOf(symbol).start);
     await vscode.window.showTextDocument(document, {
       viewColumn: where,
-      preview: vscode.workspace.getConfiguration('workbench.editor').get('enablePreviewFromQuickOpen', false),
+      preview,
       selection: new vscode.Range(start, start),
     });
   } catch (error) {
     void vscode.window.showWarningMessage(await whyNot(uri, error));
   }
+}
+
+/** Show a notebook with a range of a cell selected. The command knows cells, which showTextDocument does not. */
+export async function showCell(
+  cell: { uri: vscode.Uri; range: vscode.Range },
+  options: vscode.TextDocumentShowOptions,
+): Promise<void> {
+  await vscode.commands.executeCommand('vscode.open', cell.uri, { ...options, selection: cell.range });
 }
 
 async function whyNot(uri: vscode.Uri, error: unknown): Promise<string> {

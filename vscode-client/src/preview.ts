@@ -3,7 +3,8 @@
  */
 import * as vscode from 'vscode';
 
-import { nameOf, rangeOf } from './open.js';
+import { toCell } from './notebooks.js';
+import { nameOf, rangeOf, showCell } from './open.js';
 import type { SemanticSymbol } from './protocol.js';
 
 export class Preview implements vscode.Disposable {
@@ -23,6 +24,7 @@ export class Preview implements vscode.Disposable {
   private shown: vscode.TextEditor | undefined;
   private hasShown = false;
   private presenting = Promise.resolve();
+  private readonly options = { viewColumn: this.origin.viewColumn, preserveFocus: true, preview: true };
 
   /** Show a symbol after some milliseconds; the last one asked for wins. */
   show(symbol: SemanticSymbol, delay: number): void {
@@ -58,29 +60,35 @@ export class Preview implements vscode.Disposable {
     if (turn !== this.turn) {
       return;
     }
+    const uri = vscode.Uri.parse(symbol.location.uri);
     try {
-      const document = await vscode.workspace.openTextDocument(vscode.Uri.parse(symbol.location.uri));
-      if (turn !== this.turn) {
-        return;
+      const cell = await toCell(uri, nameOf(symbol));
+      if (cell === undefined) {
+        await this.showText(await vscode.workspace.openTextDocument(uri), symbol, turn);
+      } else if (turn === this.turn) {
+        this.hasShown = true;
+        await showCell(cell, this.options);
       }
-      this.hasShown = true;
-      const editor = await vscode.window.showTextDocument(document, {
-        viewColumn: this.origin.viewColumn,
-        preserveFocus: true,
-        preview: true,
-      });
-      if (turn !== this.turn) {
-        return;
-      }
-      this.shown?.setDecorations(this.whole, []);
-      this.shown?.setDecorations(this.name, []);
-      this.shown = editor;
-      editor.setDecorations(this.whole, [rangeOf(symbol)]);
-      editor.setDecorations(this.name, [nameOf(symbol)]);
-      editor.revealRange(nameOf(symbol), vscode.TextEditorRevealType.InCenter); // below the list
     } catch {
       // Gone, binary or too large: there is nothing to look at, and whoever opens it is told why.
     }
+  }
+
+  private async showText(document: vscode.TextDocument, symbol: SemanticSymbol, turn: number): Promise<void> {
+    if (turn !== this.turn) {
+      return;
+    }
+    this.hasShown = true;
+    const editor = await vscode.window.showTextDocument(document, this.options);
+    if (turn !== this.turn) {
+      return;
+    }
+    this.shown?.setDecorations(this.whole, []);
+    this.shown?.setDecorations(this.name, []);
+    this.shown = editor;
+    editor.setDecorations(this.whole, [rangeOf(symbol)]);
+    editor.setDecorations(this.name, [nameOf(symbol)]);
+    editor.revealRange(nameOf(symbol), vscode.TextEditorRevealType.InCenter); // below the list
   }
 }
 
@@ -88,6 +96,7 @@ export class Preview implements vscode.Disposable {
 class Origin {
   private readonly tab = vscode.window.tabGroups.activeTabGroup.activeTab;
   private readonly editor = vscode.window.activeTextEditor;
+  private readonly notebook = vscode.window.activeNotebookEditor;
   private readonly selections = this.editor?.selections ?? [];
   private readonly top = this.editor?.visibleRanges[0];
   /** The files that were open, so that ours can be closed again. */
@@ -96,7 +105,10 @@ class Origin {
   readonly viewColumn = vscode.window.tabGroups.activeTabGroup.viewColumn;
 
   async restore(): Promise<void> {
-    if (this.editor !== undefined) {
+    if (this.notebook !== undefined) {
+      const { notebook, selections } = this.notebook;
+      await vscode.window.showNotebookDocument(notebook, { viewColumn: this.viewColumn, selections });
+    } else if (this.editor !== undefined) {
       // By its URI: a document whose preview tab was taken over is closed, and opened again here.
       const editor = await vscode.window.showTextDocument(this.editor.document.uri, {
         viewColumn: this.editor.viewColumn ?? this.viewColumn,
@@ -109,11 +121,12 @@ class Origin {
     }
     const ours = vscode.window.tabGroups.all
       .flatMap(({ tabs }) => tabs)
-      .filter((tab) => tab.isPreview && !this.open.has(uriOf(tab)));
+      .filter((tab) => tab.isPreview && uriOf(tab) !== '' && !this.open.has(uriOf(tab)));
     await vscode.window.tabGroups.close(ours, true);
   }
 }
 
-function uriOf(tab: vscode.Tab): string {
-  return tab.input instanceof vscode.TabInputText ? tab.input.uri.toString() : '';
+function uriOf({ input }: vscode.Tab): string {
+  const isFile = input instanceof vscode.TabInputText || input instanceof vscode.TabInputNotebook;
+  return isFile ? input.uri.toString() : '';
 }

@@ -6,6 +6,7 @@ import type { FolderStatus } from './protocol.js';
 export interface Facts {
   /** What and how many, in the order in which it is shown. */
   about: readonly (readonly [string, string])[];
+  /** With paths, as people read them, in the place of URIs. */
   folders: readonly FolderStatus[];
   /** The server's own report, or why there is none. */
   server: string;

@@ -7,7 +7,7 @@ import { ask, type Question } from './ask.js';
 import { toMarkdown } from './markdown.js';
 import { open, pathOf } from './open.js';
 import type { SemanticSymbol } from './protocol.js';
-import { iconOf, withoutIcons } from './rows.js';
+import { iconOf, lineOf, withoutIcons } from './rows.js';
 import type { Server } from './server.js';
 
 const VIEW = 'meaning.results';
@@ -187,8 +187,7 @@ function fileItem(file: File): vscode.TreeItem {
 function symbolItem(symbol: SemanticSymbol): vscode.TreeItem {
   const { id, color } = iconOf(symbol.kind);
   const item = new vscode.TreeItem(withoutIcons(symbol.name));
-  const line = symbol.selectionRange.start.line + 1;
-  item.description = [line, symbol.containerName, symbol.detail ?? symbol.preview]
+  item.description = [lineOf(symbol), symbol.containerName, symbol.detail ?? symbol.preview]
     .filter((part) => part !== undefined)
     .join(' · ');
   item.iconPath = new vscode.ThemeIcon(id, new vscode.ThemeColor(color));

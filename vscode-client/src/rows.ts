@@ -25,16 +25,26 @@ export function iconOf(kind: number): { id: string; color: string } {
   return { id: `symbol-${name}`, color: `symbolIcon.${color}Foreground` };
 }
 
+/** Return the line of a symbol's name, from 1; undefined in a notebook, whose file nobody reads by its lines. */
+export function lineOf(symbol: SemanticSymbol): number | undefined {
+  return symbol.location.uri.endsWith('.ipynb') ? undefined : symbol.selectionRange.start.line + 1;
+}
+
 /** Return where a symbol stands: "Session · src/http/session.py:120". */
 export function placeOf(symbol: SemanticSymbol, path: string): string {
-  const place = `${path}:${symbol.selectionRange.start.line + 1}`;
+  const line = lineOf(symbol);
+  const place = line === undefined ? path : `${path}:${line}`;
   return symbol.containerName === undefined ? place : `${symbol.containerName} · ${place}`;
 }
 
-/** Return the first sentence of a symbol's documentation, or the line that says most of it, and why it matched. */
+/** Return the first sentence of a symbol's documentation, or the line that says most of it. */
+export function aboutOf(symbol: SemanticSymbol): string {
+  return withoutIcons((symbol.detail ?? symbol.preview).trim());
+}
+
+/** Return why a symbol matched, and what it is. */
 export function detailOf(symbol: SemanticSymbol, how: Record<Match, string>): string {
-  const line = (symbol.detail ?? symbol.preview).trim();
-  return `$(${MATCH_ICONS[symbol.match]}) ${how[symbol.match]}  ${withoutIcons(line)}`;
+  return `$(${MATCH_ICONS[symbol.match]}) ${how[symbol.match]}  ${aboutOf(symbol)}`;
 }
 
 /** Return a text in which VS Code sees no icons: `$(document)` is jQuery, not a picture. */

@@ -6,7 +6,7 @@ import * as vscode from 'vscode';
 import { foldersOnDisk } from './completions.js';
 import { pathOf } from './open.js';
 import type { Match, SemanticSymbol } from './protocol.js';
-import { detailOf, iconOf, placeOf, withoutIcons } from './rows.js';
+import { aboutOf, detailOf, iconOf, placeOf, withoutIcons } from './rows.js';
 
 const { l10n } = vscode;
 
@@ -32,21 +32,21 @@ export const rows = {
     if (symbols.length === 0) {
       return [];
     }
-    const found = symbols.map((symbol) => rows.symbol(symbol, about.isAlwaysShown));
+    const found = symbols.map((symbol) => rows.symbol(symbol, about));
     if (about.isRecent) {
       return [separator(l10n.t('changed last')), ...found];
     }
     return about.isConfident ? found : [separator(l10n.t('nearest misses')), ...found];
   },
 
-  symbol(symbol: SemanticSymbol, isAlwaysShown: boolean): Row {
+  symbol(symbol: SemanticSymbol, about: { isAlwaysShown: boolean; isRecent: boolean }): Row {
     // In the label, where VS Code paints it in the colour of its kind.
     const { id } = iconOf(symbol.kind);
     return {
       label: `$(${id}) ${withoutIcons(symbol.name)}`,
       description: placeOf(symbol, pathOf(symbol.location.uri)),
-      detail: detailOf(symbol, howMatched()),
-      alwaysShow: isAlwaysShown,
+      detail: about.isRecent ? aboutOf(symbol) : detailOf(symbol, howMatched()), // nothing was asked, so nothing matched
+      alwaysShow: about.isAlwaysShown,
       buttons: [
         button('like', 'references', l10n.t('More Like This')),
         button('side', 'split-horizontal', l10n.t('Open to the Side')),

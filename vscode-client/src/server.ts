@@ -6,16 +6,10 @@
  * server that crashes is started again with growing pauses. Shows one message when there is no way to go on.
  */
 import * as vscode from 'vscode';
-import {
-  CloseAction,
-  ErrorAction,
-  LanguageClient,
-  RevealOutputChannelOn,
-  type LanguageClientOptions,
-  type Middleware,
-} from 'vscode-languageclient/node';
+import type { Middleware } from 'vscode-languageclient';
 
 import { Backoff } from './backoff.js';
+import { Client, CloseAction, ErrorAction, RevealOutputChannelOn } from './client.js';
 import { resolveServer, ServerUnavailable } from './environment/index.js';
 import { startProcess, telling, type Ending, type ServerProcess } from './process.js';
 
@@ -34,29 +28,9 @@ export type ServerState =
   | { kind: 'stopped' }
   | { kind: 'preparing' }
   | { kind: 'starting' }
-  | { kind: 'running'; client: LanguageClient }
+  | { kind: 'running'; client: Client }
   | { kind: 'waiting'; seconds: number }
   | { kind: 'failed'; error: ServerUnavailable };
-
-/** A client that writes its troubles into the log: this module says what the user has to know, once. */
-class QuietClient extends LanguageClient {
-  override error(message: string, data?: unknown): void {
-    super.error(message, data, false);
-  }
-
-  override warn(message: string, data?: unknown): void {
-    super.warn(message, data, false);
-  }
-
-  /** The library stops a client whose start failed, which it cannot, and nobody catches that. */
-  override async stop(timeout?: number): Promise<void> {
-    try {
-      await super.stop(timeout);
-    } catch (error) {
-      this.outputChannel.appendLine(messageOf(error));
-    }
-  }
-}
 
 export class Server implements vscode.Disposable {
   private readonly changed = new vscode.EventEmitter<ServerState>();
@@ -82,7 +56,7 @@ export class Server implements vscode.Disposable {
   }
 
   /** The client, when it can be asked. */
-  get client(): LanguageClient | undefined {
+  get client(): Client | undefined {
     return this.current.kind === 'running' ? this.current.client : undefined;
   }
 
@@ -108,7 +82,7 @@ export class Server implements vscode.Disposable {
   }
 
   /** Wait for a client that can be asked. Raises ServerUnavailable, and CancellationError when `token` was cancelled. */
-  ready(token: vscode.CancellationToken): Promise<LanguageClient> {
+  ready(token: vscode.CancellationToken): Promise<Client> {
     return new Promise((resolve, reject) => {
       const look = (state: ServerState): boolean => {
         if (state.kind === 'running') {
@@ -227,9 +201,9 @@ export class Server implements vscode.Disposable {
     void child.ended.then((ending) => this.crashed(child, explain(program.command, ending)));
   }
 
-  private makeClient(child: ServerProcess): LanguageClient {
+  private makeClient(child: ServerProcess): Client {
     let errors = 0;
-    const options: LanguageClientOptions = {
+    return new Client(child, {
       documentSelector: [{ scheme: 'file' }],
       outputChannel: this.log,
       revealOutputChannelOn: RevealOutputChannelOn.Never,
@@ -249,9 +223,7 @@ export class Server implements vscode.Disposable {
         },
       },
       middleware: this.middleware,
-    };
-    const streams = { reader: child.reader, writer: child.writer, detached: true };
-    return new QuietClient('meaning-ls', 'Find Code by Meaning', () => Promise.resolve(streams), options);
+    });
   }
 
   private async crashed(child: ServerProcess, sentence: string): Promise<void> {

@@ -3,12 +3,19 @@
  */
 import * as vscode from 'vscode';
 
+import type { Question } from './ask.js';
 import { asWords } from './filters.js';
 import { MAX_QUERY, SEMANTIC_SYMBOL, SIMILAR_SYMBOL, type SemanticSymbol } from './protocol.js';
-import { sampleOf, type Sample } from './search.js';
 
 const { l10n } = vscode;
 const NAME_LENGTH = 40;
+
+/** Code that others are compared with. */
+export interface Sample {
+  /** How it is called: a name, or the first line of a selection. */
+  name: string;
+  question: Question;
+}
 
 /** What the command is given: nothing, a row, or a place from a code action or another extension. */
 export type Pointed = undefined | SemanticSymbol | { uri: string; range: { start: Point; end: Point } };
@@ -38,13 +45,18 @@ export function pointedAt(pointed: Pointed): Sample | undefined {
     return undefined;
   }
   const { document, selection } = editor;
-  return isIndexed(document, selection) ? fromIndex(document, selection) : fromText(document, selection);
+  return isIndexed(document) ? fromIndex(document, selection) : fromText(document, selection);
 }
 
-/** The index knows what was saved: text that was not is compared by what stands in it. */
-function isIndexed(document: vscode.TextDocument, selection: vscode.Selection): boolean {
-  const isOnDisk = document.uri.scheme === 'file' && vscode.workspace.getWorkspaceFolder(document.uri) !== undefined;
-  return isOnDisk && (!document.isDirty || selection.isEmpty);
+/** Make a sample of a row. */
+export function sampleOf(symbol: SemanticSymbol): Sample {
+  const params = { textDocument: { uri: symbol.location.uri }, range: symbol.selectionRange };
+  return { name: symbol.name, question: { method: SIMILAR_SYMBOL, params } };
+}
+
+/** The server knows the files of the workspace, as they are typed: of anything else it is asked by what stands there. */
+function isIndexed(document: vscode.TextDocument): boolean {
+  return document.uri.scheme === 'file' && vscode.workspace.getWorkspaceFolder(document.uri) !== undefined;
 }
 
 function fromIndex(document: vscode.TextDocument, selection: vscode.Selection): Sample {

@@ -23,6 +23,7 @@ export class Status implements vscode.Disposable {
   private readonly item = vscode.languages.createLanguageStatusItem('meaning.status', [
     { scheme: 'file' },
     { scheme: 'untitled' },
+    { scheme: 'vscode-notebook-cell' },
   ]);
   private readonly disposables: { dispose(): unknown }[] = [this.item];
   private known: readonly FolderStatus[] = [];

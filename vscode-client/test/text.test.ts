@@ -49,6 +49,8 @@ test('a row says where, what and why', () => {
   const { detail: _detail, containerName: _container, ...bare } = symbol;
   assert.match(detailOf(bare, how), /def retry\(self\)$/);
   assert.equal(placeOf(bare, 'a/b.py'), 'a/b.py:42');
+  const cell = { ...bare, location: { uri: 'file:///a/b.ipynb', range } };
+  assert.equal(placeOf(cell, 'a/b.ipynb'), 'a/b.ipynb', 'lines of its file say nothing');
 });
 
 test('code that looks like an icon stays code', () => {

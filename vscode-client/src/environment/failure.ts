@@ -73,7 +73,8 @@ export function understand(output: string): Failure {
 }
 
 function packageIn(output: string): string {
-  return /No matching distribution found for ([\w.-]+)/.exec(output)?.[1] ?? lastWords(output);
+  const words = /No matching distribution found for ([\w.-]+)|Because ([\w.-]+) was not found/.exec(output);
+  return words?.[1] ?? words?.[2] ?? lastWords(output);
 }
 
 /** The line that most likely says what went wrong, short enough for a message. */

@@ -224,6 +224,47 @@ async function output(child: ChildProcess): Promise<string[]> {
   return text.trim().split('\n');
 }
 
+/** The real uv, which `make` has brought along. */
+const UV = process.env['MEANING_TEST_UV'] ?? '';
+const withUv = {
+  timeout: MINUTES * 60_000,
+  skip: UV === '' && '******** without MEANING_TEST_UV, uv is not tried ********',
+};
+
+describe('with uv', withUv, () => {
+  const uv = { UV_CACHE_DIR: '', UV_NO_CONFIG: '1', UV_INDEX_URL: 'http://127.0.0.1:9/simple', UV_HTTP_TIMEOUT: '1' };
+  beforeEach(async () => {
+    await symlink(UV, path.join(bin, 'uv'));
+    uv.UV_CACHE_DIR = path.join(bin, 'cache');
+  });
+
+  test('an environment is made by it, without pip', async () => {
+    await carrying();
+    const environment = await get({ env: uv });
+    assert.equal(version(environment), `meaning-ls ${VERSION}`);
+    assert.ok(
+      log.some((line) => line.startsWith(`$ ${path.join(bin, 'uv')} pip install `)),
+      log.join('\n'),
+    );
+    assert.ok(!existsSync(packages(environment, 'pip')));
+  });
+
+  test('what is missing is told', async () => {
+    await carrying({ requirements: ['tiny_engine', 'not_carried'] });
+    assert.match((await fails('no-package', { env: { ...uv, UV_INDEX_URL: `file://${bin}` } })).about, /not.carried/);
+  });
+
+  test('a network that is missing is told', async () => {
+    await carrying({ complete: false, requirements: ['numpy'] });
+    await fails('no-network', { env: uv });
+  });
+
+  test('a machine without Python and network has none', async () => {
+    await carrying();
+    await fails('no-python', { pythons: [], env: { ...uv, UV_OFFLINE: '1', HOME: bin } });
+  });
+});
+
 describe('no environment', { timeout: MINUTES * 60_000 }, () => {
   test('without Python', async () => {
     await carrying();
@@ -401,7 +442,7 @@ describe('what went wrong', () => {
     ],
     ['no-package', 'ERROR: No matching distribution found for onnxruntime<2,>=1.20'],
     ['no-venv', '/usr/bin/python3: No module named venv'],
-    ['not-allowed', "Error: EACCES: permission denied, mkdir '/root/.vscode'"],
+    ['not-allowed', "Error: EACCES: permission denied, mkdir '/home/me/.vscode'"],
     ['other', 'Traceback (most recent call last):\n  File "x"\nValueError: something else\n'],
   ];
   for (const [kind, words] of said) {

@@ -75,6 +75,14 @@ export class Workbench {
     await this.page.keyboard.press(keys);
   }
 
+  /** Press keys until something is to be seen: the focus may still be on its way to where they mean something. */
+  async pressUntil(keys: string, there: Locator): Promise<void> {
+    await eventually(`${keys} shows something`, async () => {
+      await this.press(keys);
+      return succeeds(there.waitFor({ timeout: MOMENT }));
+    });
+  }
+
   // ---- the list under an input
 
   get input(): Locator {
@@ -113,11 +121,8 @@ export class Workbench {
   }
 
   /** Press keys until a list opens: what they depend on is told to the window a moment after another was closed. */
-  async openList(keys: string): Promise<void> {
-    await eventually(`${keys} opens a list`, async () => {
-      await this.press(keys);
-      return succeeds(this.input.waitFor({ timeout: MOMENT }));
-    });
+  openList(keys: string): Promise<void> {
+    return this.pressUntil(keys, this.input);
   }
 
   /** Type into a list that keys open; anew if it was closed meanwhile, by what was shown before and took the focus back. */

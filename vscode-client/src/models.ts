@@ -71,7 +71,8 @@ async function pull(client: Client, id: string): Promise<string | undefined> {
   });
 }
 
-function run<T>(client: Client, command: string, args: unknown[] = [], token?: vscode.CancellationToken): Promise<T> {
+/** Have the server do something. The token is no choice: an undefined one would be sent as a second parameter. */
+function run<T>(client: Client, command: string, args: unknown[], token: vscode.CancellationToken): Promise<T> {
   return client.sendRequest<T>('workspace/executeCommand', { command, arguments: args }, token);
 }
 

@@ -24,6 +24,11 @@ export interface Content {
 
 export class SearchList implements vscode.Disposable {
   readonly pick = vscode.window.createQuickPick<Row>();
+  /** The row that was made active, and whether VS Code has said so since: before that, it speaks of the rows before. */
+  private given: Row | undefined;
+  private isGiven = true;
+  /** The row that the user has gone to. */
+  private goneTo: Row | undefined;
   private shown: Content = { completions: [], notes: [], symbols: [], isConfident: true, of: 'question' };
 
   /** `recent` gives the questions that are offered where none was typed yet. */
@@ -33,6 +38,12 @@ export class SearchList implements vscode.Disposable {
     this.pick.keepScrollPosition = true;
     // Not in the API's types, but it is what keeps the server's order; where it is missing, VS Code's order is used.
     Object.assign(this.pick, { sortByLabel: false });
+    this.pick.onDidChangeActive(([row]) => {
+      if (this.isGiven) {
+        this.goneTo = row;
+      }
+      this.isGiven ||= row === this.given;
+    });
   }
 
   get content(): Content {
@@ -68,17 +79,19 @@ export class SearchList implements vscode.Disposable {
     ];
     // Of a folder that was chosen, the folders inside are offered, and Enter goes to what was found in it.
     const isChosen = this.pick.value.endsWith('/');
-    const wanted =
-      completions.length > 0 && !isChosen
-        ? this.pick.items[0]
+    this.goneTo =
+      kept === undefined
+        ? undefined
         : this.pick.items.find((row) => row.symbol !== undefined && identity(row.symbol) === kept);
-    // The first row is named, too: until VS Code has said what it made active, that would be a row of the list before.
-    const first =
-      (isChosen ? this.first : undefined) ??
-      this.pick.items.find((row) => row.kind !== vscode.QuickPickItemKind.Separator);
-    const active = wanted ?? (isQuestion ? first : undefined);
-    if (active !== undefined) {
-      this.pick.activeItems = [active];
+    const first = isChosen
+      ? this.first
+      : this.pick.items.find((row) => row.kind !== vscode.QuickPickItemKind.Separator);
+    const wanted = completions.length > 0 && !isChosen ? first : (this.goneTo ?? first);
+    // What is narrowed by what is typed may not hold the first row any more.
+    this.given = isQuestion || this.pick.value === '' ? wanted : this.goneTo;
+    this.isGiven = this.given === undefined;
+    if (this.given !== undefined) {
+      this.pick.activeItems = [this.given];
     }
   }
 
@@ -88,7 +101,7 @@ export class SearchList implements vscode.Disposable {
 
   /** Return the symbol to which the user has moved from the first one. Compared by place: row objects are replaced. */
   private movedTo(): string | undefined {
-    const [active, first] = [this.active?.symbol, this.first?.symbol];
+    const [active, first] = [this.goneTo?.symbol, this.first?.symbol];
     const isMoved = active !== undefined && first !== undefined && identity(active) !== identity(first);
     return isMoved ? identity(active) : undefined;
   }

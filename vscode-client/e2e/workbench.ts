@@ -18,7 +18,7 @@ export const PICTURES = path.join(CACHE, 'vscode-pictures');
 export const PATIENCE = 60_000;
 
 /** Milliseconds after which something is tried again that a window may have missed. */
-const MOMENT = 3000;
+const MOMENT = 6000;
 
 /** Wait for something. */
 export async function eventually(
@@ -75,12 +75,16 @@ export class Workbench {
     await this.page.keyboard.press(keys);
   }
 
-  /** Press keys until something is to be seen: the focus may still be on its way to where they mean something. */
-  async pressUntil(keys: string, there: Locator): Promise<void> {
-    await eventually(`${keys} shows something`, async () => {
+  /** Press keys and click what they show; anew if it was closed meanwhile. A menu passes over a click that is too quick. */
+  async pressAndClick(keys: string, there: Locator): Promise<void> {
+    await eventually(`${keys} leads somewhere`, async () => {
       await this.press(keys);
-      return succeeds(there.waitFor({ timeout: MOMENT }));
+      return succeeds(there.click({ delay: 200, timeout: MOMENT }));
     });
+  }
+
+  clipboard(): Promise<string> {
+    return this.page.evaluate(() => navigator.clipboard.readText());
   }
 
   // ---- the list under an input
@@ -121,8 +125,11 @@ export class Workbench {
   }
 
   /** Press keys until a list opens: what they depend on is told to the window a moment after another was closed. */
-  openList(keys: string): Promise<void> {
-    return this.pressUntil(keys, this.input);
+  async openList(keys: string): Promise<void> {
+    await eventually(`${keys} opens a list`, async () => {
+      await this.press(keys);
+      return succeeds(this.input.waitFor({ timeout: MOMENT }));
+    });
   }
 
   /** Type into a list that keys open; anew if it was closed meanwhile, by what was shown before and took the focus back. */

@@ -269,7 +269,7 @@ export class Server implements vscode.Disposable {
         ? error
         : error instanceof vscode.CancellationError
           ? new ServerUnavailable(l10n.t('Starting the server was cancelled.'))
-          : new ServerUnavailable(l10n.t('The server does not run. {0}', messageOf(error)));
+          : new ServerUnavailable(withAdvice(messageOf(error)));
     this.log.error(failure.message);
     this.set({ kind: 'failed', error: failure });
     if (!(error instanceof vscode.CancellationError)) {
@@ -329,6 +329,14 @@ function explain(command: string, ending: Ending): string {
   }
   const why = telling(ending.tail);
   return l10n.t('The server ended ({0}). {1}', String(ending.code), why);
+}
+
+/** Add what to do: a program of the user's own is for the user to correct. */
+function withAdvice(sentence: string): string {
+  const named = vscode.workspace.getConfiguration('meaning').get('server.path', '').trim();
+  return named === ''
+    ? l10n.t('The server does not run. {0} Try again; the log shows more.', sentence)
+    : l10n.t('The server does not run. {0} Correct the setting "meaning.server.path", or remove it.', sentence);
 }
 
 function silence(token: vscode.CancellationToken): Promise<never> {

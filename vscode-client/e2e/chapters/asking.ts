@@ -7,6 +7,8 @@ import { DOOMED, ORCHARD } from '../project.js';
 import { lineOf, project, window } from '../stage.js';
 import { eventually } from '../workbench.js';
 
+const SIMILAR = /^Find Similar Code/i;
+
 test('questions are answered, and Enter goes to the right line', async () => {
   for (const [at, [question, name, file, text]] of Object.entries([
     ['give up when the lock cannot be had in time', '_check_give_up', 'python/filelock/_api.py', 'def _check_give_up'],
@@ -67,29 +69,23 @@ test('a cell of a notebook is found as it is typed, and Enter goes into it', asy
   await window.ask('get the sweet stuff out of the honeycombs', 'spin_honey');
   await window.picture('notebook');
   await window.press('Enter');
-  await typesBefore('spin_honey');
+  await standsBefore('spin_honey(combs):');
   await window.press('Control+KeyS');
   await window.page.locator('.tab.active.dirty').waitFor({ state: 'detached' });
   await window.file('orchard.py', 1);
   await window.ask('how many hives are there', 'count_hives');
   await window.press('Enter');
-  await typesBefore('count_hives');
+  await standsBefore('count_hives(meadow):');
 });
 
-/** What is typed now goes before a word in the cell; it is taken back again. */
-async function typesBefore(word: string): Promise<void> {
+/** The cursor stands in a cell, before this rest of a line. */
+async function standsBefore(rest: string): Promise<void> {
   await window.tab('bees.ipynb').waitFor();
-  const line = window.page.locator('.notebookOverlay .view-line');
-  await eventually(`the cursor is before ${word}`, async () => {
-    await window.page.keyboard.insertText('quick_');
-    const isThere = (await line.filter({ hasText: `def quick_${word}` }).count()) === 1;
-    await window.press('Control+KeyZ');
-    return isThere;
+  await eventually(`the cursor is before ${rest}`, async () => {
+    await window.press('Shift+End');
+    await window.press('Control+KeyC');
+    return (await window.clipboard()) === rest;
   });
-  await line
-    .filter({ hasText: `def ${word}` })
-    .first()
-    .waitFor();
 }
 
 test('a file that is deleted between answer and Enter is told', async () => {
@@ -108,16 +104,9 @@ test('similar code is found from the cursor, by a key, the context menu and a co
   await window.file('platformdirs/macos.py', lineOf('python/platformdirs/macos.py', 'def user_data_dir'));
   const ways = [
     () => window.command('Meaning: Find Similar Code'),
-    async () => {
-      const item = window.page.locator('.monaco-menu .action-label', { hasText: 'Find Similar Code' });
-      await window.pressUntil('Shift+F10', item);
-      await item.click({ delay: 200 }); // a menu passes over a click that comes as quickly as it
-    },
-    async () => {
-      const item = window.page.locator('.action-widget .monaco-list-row', { hasText: 'Find similar code' });
-      await window.pressUntil('Control+.', item);
-      await item.click();
-    },
+    () => window.pressAndClick('Shift+F10', window.page.locator('.monaco-menu .action-label', { hasText: SIMILAR })),
+    () =>
+      window.pressAndClick('Control+.', window.page.locator('.action-widget .monaco-list-row', { hasText: SIMILAR })),
   ];
   for (const [turn, way] of ways.entries()) {
     await way();

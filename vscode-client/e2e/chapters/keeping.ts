@@ -13,8 +13,6 @@ async function press(label: string): Promise<void> {
   await window.page.locator(`.sidebar .composite.title [aria-label^="${label}"]`).click();
 }
 
-const clipboard = (): Promise<string> => window.page.evaluate(() => navigator.clipboard.readText());
-
 test('an answer is kept in the results view, grouped by file', async () => {
   await window.ask('where does a program keep its settings on macOS', 'MacOS');
   await window.button('Show All in the Results View');
@@ -30,8 +28,10 @@ test('an answer is kept in the results view, grouped by file', async () => {
 
 test('results are copied as Markdown, dismissed and asked for again', async () => {
   await press('Copy All as Markdown');
-  await eventually('the clipboard holds a list', async () => /^### where does a program/.test(await clipboard()));
-  const text = await clipboard();
+  await eventually('the clipboard holds a list', async () =>
+    /^### where does a program/.test(await window.clipboard()),
+  );
+  const text = await window.clipboard();
   assert.ok(text.includes(`- \`${MACOS}\`\n  - line ${lineOf(MACOS, 'class MacOS(')}, \`MacOS\`: `), text);
   const classes = window.results.filter({ hasText: /^MacOS/ });
   await classes.first().click();

@@ -45,12 +45,19 @@ class Workspace:
         return tuple(self._folders.values())
 
     def add(self, uri: str, open_files: Iterable[PurePath]) -> None:
-        """Open a folder; the files that are open in the editor are indexed first."""
+        """Open a folder; the files that are open in the editor are indexed first.
+
+        Those that belonged to a folder around it are taken out of that one: nobody would tell it of their end.
+        """
         path = to_path(uri)
         if path is None:
             _log.warning("%s is no folder of this machine and is not indexed", uri)
         elif path not in self._folders:
+            before = [(file, self.owner_of(file)) for file in open_files]
             folder = self._folders[path] = Folder(uri, path, self.settings, self._tell)
+            for file, owned in before:
+                if owned is not None and self.owner_of(file) != owned:
+                    owned[0].edited(owned[1], None)
             task = asyncio.create_task(folder.open(_inside(folder, open_files)))
             self._opening.add(task)
             task.add_done_callback(self._opening.discard)

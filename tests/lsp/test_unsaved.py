@@ -65,6 +65,38 @@ async def test_what_is_typed_is_found_and_taken_back_by_closing(opened, project,
     assert "send_mail" in await opened.names("deliver a message by SMTP")
 
 
+async def test_what_is_typed_goes_with_the_folder_that_it_belongs_to(opened, project):
+    """A folder is opened inside another one and closed again: of what was never saved nothing is left behind."""
+
+    inner = {"uri": (project / "src").as_uri(), "name": "src"}
+
+    def change(added, removed):
+        opened.notify("workspace/didChangeWorkspaceFolders", {"event": {"added": added, "removed": removed}})
+
+    async def settled(count):
+        end = time.monotonic() + SECONDS
+        while len(folders := (await opened.request("workspace/semanticIndex"))["folders"]) != count or any(
+            folder["state"] != "ready" for folder in folders
+        ):
+            assert time.monotonic() < end, folders
+            await asyncio.sleep(0.05)
+
+    mail = project / "src/mail.py"
+    opened.open(mail)
+    edit(opened, mail, mail.read_text() + COFFEE)
+    await until(opened, DRINK, first("brew_coffee"))
+    change([inner], [])
+    await settled(2)
+    rows = await until(opened, DRINK, first("brew_coffee"))
+    assert [row["name"] for row in rows].count("brew_coffee") == 1
+    opened.notify("textDocument/didClose", {"textDocument": {"uri": mail.as_uri()}})
+    await until(opened, DRINK, missing("brew_coffee"))
+    change([], [inner])
+    await settled(1)
+    assert "send_mail" in await opened.names("deliver a message by SMTP")
+    await until(opened, DRINK, missing("brew_coffee"))
+
+
 async def test_symbols_move_with_the_text_above_them(opened, project):
     mail = project / "src/mail.py"
     opened.open(mail)

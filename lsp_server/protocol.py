@@ -17,6 +17,7 @@ SEMANTIC_SYMBOL = "workspace/semanticSymbol"
 SIMILAR_SYMBOL = "workspace/similarSymbol"
 SEMANTIC_INDEX = "workspace/semanticIndex"
 INDEX_STATUS = "semanticIndex/status"
+MACHINE_SCOPE = "machineScope"  # of a client's initializationOptions: true where folders come from the user alone
 TAKES_STATUS = "semanticIndexStatus"  # of a client's experimental capabilities: false declines the notification
 
 FIND = "meaning-ls.find"

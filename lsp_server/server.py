@@ -25,6 +25,7 @@ from lsp_server.engine.errors import EngineError
 from lsp_server.engine.index import Options
 from lsp_server.engine.log import log_to_file, log_to_stderr
 from lsp_server.folder import Folder
+from lsp_server.guard import Author
 from lsp_server.jsonrpc import MAX_HEADER, ThreadedWriter, read_stream
 from lsp_server.protocol import Location, ModelAdvice, SemanticIndexResult, SemanticSymbolResult, WorkspaceSymbol
 from lsp_server.session import Session, set_level
@@ -50,11 +51,14 @@ async def initialize(ls: Session, params: types.InitializeParams) -> None:
     """Learn who the client is and what it has open."""
     encoding = ls.workspace.position_encoding
     ls.documents.encoding = encoding.value if isinstance(encoding, types.PositionEncodingKind) else str(encoding)
-    ls.base, troubles = ls.read_settings(params.initialization_options)
-    ls.troubles += troubles
     root = ls.workspace.root_uri  # rootUri or rootPath; both may be missing, and then nothing is indexed
     folders = params.workspace_folders or []
     ls.named = tuple(folder.uri for folder in folders) or ((root,) if root else ())
+    options = params.initialization_options
+    ls.base, troubles = ls.read_settings(options, Author.USER)
+    ls.troubles += troubles
+    if isinstance(options, dict) and options.get(protocol.MACHINE_SCOPE) is True:
+        ls.author = Author.USER
     if params.process_id is not None:
         ls.spawn(ls.follow(params.process_id))
 

@@ -11,7 +11,6 @@ import os
 import threading
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 import psutil
@@ -22,12 +21,13 @@ from pygls.lsp.server import LanguageServer
 from lsp_server import __version__, jsonrpc, protocol
 from lsp_server.announce import Announcer
 from lsp_server.answers import Answers
+from lsp_server.convert import to_path
 from lsp_server.documents import Documents
 from lsp_server.engine.index import Options
-from lsp_server.engine.installed import is_elsewhere
 from lsp_server.engine.log import log_to_file
 from lsp_server.fetching import Fetching
 from lsp_server.folder import Folder
+from lsp_server.guard import Author, guard
 from lsp_server.offering import Offering
 from lsp_server.protocol import Location, Range, SemanticSymbol, Token
 from lsp_server.settings import SECTION, Settings, from_options, read_settings
@@ -59,6 +59,7 @@ class Session(LanguageServer):
         self.fetching = Fetching(self)
         self.offering = Offering(self, self.folders, self.fetching, self.reopen)
         self.base = self.folders.settings  # what holds when the client's settings say nothing
+        self.author = Author.ANYBODY  # of what the client says when it is asked for settings
         self.named: tuple[str, ...] = ()  # the folders that `initialize` names, opened after `initialized`
         self.troubles: list[str] = []  # with those settings, told once the client listens
         self._conversation: asyncio.Task[Any] | None = None
@@ -95,29 +96,20 @@ class Session(LanguageServer):
 
     async def configure(self, sent: object) -> None:
         """Take the client's settings: those it is asked for, or those it sent if it cannot be asked."""
-        settings, troubles = self.read_settings(await self._configuration() or sent)
+        settings, troubles = self.read_settings(await self._configuration() or sent, self.author)
         self.complain([*self.troubles, *troubles])
         set_level(settings.trace)
         log_to_file(settings.cache_dir, "server")
         await self.folders.configure(settings, self.documents)
         self.search_what_is_open()
 
-    def read_settings(self, sent: object) -> tuple[Settings, list[str]]:
-        """Lay a client's settings over those that hold without them; gives a sentence for each that was no good.
-
-        A client's settings may come from the project that is open. So they choose no model on a server, where the
-        project's text would be sent: that is done on the command line alone.
-        """
+    def read_settings(self, sent: object, author: Author) -> tuple[Settings, list[str]]:
+        """Lay a client's settings over those that hold without them; gives a sentence for each that is not taken."""
         settings, troubles = read_settings(sent, self.base)
-        for name, field in (("model", "model"), ("docsModel", "docs_model")):
-            wish, base = getattr(settings, field), getattr(self.base, field)
-            if wish != base and is_elsewhere(wish, settings.cache_dir):
-                troubles.append(
-                    f"{SECTION}.{name}: {wish} computes on a server, and no setting of an editor sends text there; "
-                    f"{base!r} is used instead. To use it here: meaning-ls index --{name.replace('M', '-m')} {wish}"
-                )
-                settings = replace(settings, **{field: base})
-        return settings, troubles
+        uris = (*self.named, *(folder.uri for folder in self.folders.folders))
+        projects = [path for uri in uris if (path := to_path(uri)) is not None]
+        settings, refused = guard(settings, self.base, author, projects)
+        return settings, troubles + refused
 
     async def _configuration(self) -> object:
         if not (self.client_capabilities.workspace and self.client_capabilities.workspace.configuration):

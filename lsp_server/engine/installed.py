@@ -9,6 +9,7 @@ index it means what `meaning-ls models choose` wrote down, else the bundled mode
 
 import difflib
 import logging
+import os
 import re
 import shutil
 import tomllib
@@ -24,7 +25,7 @@ from lsp_server.engine.endpoint import endpoints_home, is_connected
 
 AUTO = "auto"
 _CHOSEN = "chosen"  # the file that says what `auto` means for a new index
-_NAME = re.compile(r"[\w.-]+(?::[\w.-]+)?")  # ID or ID:VARIANT
+_NAME = re.compile(r"\w[\w.-]*(?::[\w.-]+)?")  # ID or ID:VARIANT
 
 _log = logging.getLogger(__name__)
 
@@ -89,14 +90,15 @@ def find_model(name: str, cache_dir: str, fingerprint: str = "") -> Path:
     if found := find_installed(name, cache_dir):
         return found.folder
     folder = Path(name).expanduser()
-    if folder.is_dir():
+    if not is_bare(name) and folder.is_dir():
         return folder.resolve()
     names = list(dict.fromkeys(model.id for model in installed(cache_dir)))
     near = difflib.get_close_matches(name, names, n=1)
-    if _NAME.fullmatch(name):
+    if is_bare(name):
         raise ModelError(
             f"There is no model {name!r} on this machine; {', '.join(names)} {'are' if len(names) > 1 else 'is'} here. "
             + (f"Did you mean {near[0]}? " if near else "")
+            + (f"For the folder of this name say .{os.sep}{name}. " if folder.is_dir() else "")
             + f"To fetch it: meaning-ls models pull {name}"
         )
     raise ModelError(
@@ -105,9 +107,17 @@ def find_model(name: str, cache_dir: str, fingerprint: str = "") -> Path:
     )
 
 
+def is_bare(name: str) -> bool:
+    """Return whether this is a name as of an installed model. It never means a folder: a server runs in any folder."""
+    return bool(_NAME.fullmatch(name))
+
+
 def is_elsewhere(name: str, cache_dir: str) -> bool:
     """Return whether a name, or a folder, means a model on a server: texts would be sent there."""
-    folder = found.folder if (found := find_installed(name, cache_dir)) else Path(name).expanduser()
+    found = find_installed(name, cache_dir)
+    if found is None and is_bare(name):
+        return False
+    folder = found.folder if found else Path(name).expanduser()
     try:
         return tomllib.loads((folder / CARD).read_text(encoding="utf-8")).get("kind") == ENDPOINT
     except (OSError, ValueError):

@@ -55,15 +55,11 @@ async def test_a_project_does_not_bring_one_along(server, project, tmp_path, way
     card = server.card.read_text(encoding="utf-8")
     (evil / CARD).write_text(card, encoding="utf-8")
     (evil.parents[1] / "chosen").write_text("mine:q8\n")
-    async with editor(tmp_path / "cache") as client:
-        client.settings = {"model": str(evil)} if way == "folder" else {"cacheDir": str(project / "evil")}
+    more = ("--cache-dir", str(project / "evil")) if way == "cache" else ("--model", str(evil))
+    async with editor(tmp_path / "cache", *more) as client:  # as if a script of the project had started the server
         await client.initialize(project)
-        if way == "folder":
-            assert (await client.ready())["folders"][0]["model"] == "minilm-l6"
-            assert "computes on a server" in told(client)[0]
-        else:
-            status = await client.state("failed")
-            assert "only to servers that you have connected yourself" in status["message"]
+        status = await client.state("failed")
+        assert "only to servers that you have connected yourself" in status["message"]
         assert await client.names("send a message to a customer")  # by words, at least
     assert server.requests == []
 

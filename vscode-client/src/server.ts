@@ -222,6 +222,8 @@ export class Server implements vscode.Disposable {
           return { action: CloseAction.DoNotRestart, handled: true };
         },
       },
+      // Settings that name folders have the scope "machine" in package.json: no workspace can write them.
+      initializationOptions: { machineScope: true },
       middleware: this.middleware,
     });
   }

@@ -44,8 +44,9 @@ test('menus, keys and code name commands that are there', () => {
 
 test('what names a program, a folder or a device is a matter of the machine, not of a workspace', () => {
   const { properties } = contributes.configuration;
-  for (const name of ['meaning.server.path', 'meaning.model', 'meaning.device', 'meaning.cacheDir']) {
-    assert.equal(properties[name]?.scope, 'machine', name);
+  const names = ['server.path', 'model', 'docsModel', 'rerank', 'device', 'cacheDir', 'memoryLimit', 'threads'];
+  for (const name of names) {
+    assert.equal(properties[`meaning.${name}`]?.scope, 'machine', name);
   }
 });
 

@@ -230,8 +230,7 @@ def content_hash(data: bytes) -> bytes:
 
 def _judge_content(root: Path, steps: list[str], text: str, rules: Rules) -> str:
     """Return the language of a text; raises Unreadable when it is one that is left out."""
-    end = text.find("\n")
-    language = language_of("/".join(steps), text[:end] if end >= 0 else text)
+    language = language_of("/".join(steps), text.partition("\n")[0].partition("\r")[0])
     if secret := skips.secret_content(text):
         raise Unreadable(secret)
     reason = skips.content(language, text)

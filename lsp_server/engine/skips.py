@@ -248,11 +248,12 @@ def file(name: str) -> str:
 
 def content(language: str, text: str) -> str:
     """Give the reason why a text that no person wrote is left out, or ""."""
-    if language in _SQUEEZED and len(text) > _MINIFIED_SIZE and len(text) > _MINIFIED_LINE * (text.count("\n") + 1):
+    lines = max(text.count("\n"), text.count("\r")) + 1
+    if language in _SQUEEZED and len(text) > _MINIFIED_SIZE and len(text) > _MINIFIED_LINE * lines:
         return "minified (very long lines)"
     if language in _PROSE:
         return ""
-    header = text[:_HEADER_CHARACTERS]
+    header = text[:_HEADER_CHARACTERS].replace("\r", "\n")
     if "generated" not in header.lower():
         return ""
     opening = _HEADER.match(header)

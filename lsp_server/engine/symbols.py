@@ -87,6 +87,8 @@ FILE_BODY_LIMIT = 2_000  # characters: imports and lines too few for a block
 
 # How documentation begins that stands inside and is a comment, no string: PowerShell's help.
 _COMMENT_INSIDE = ("<#", "/*")
+# To grammars and regular expressions a lone \r ends no line; to LSP, and to who wrote it, it does.
+_LONE_RETURN = re.compile(rb"\r(?!\n)")
 _EMPTY_LINES = re.compile(r"\n\s*\n")
 
 
@@ -127,7 +129,7 @@ class Extraction:
 
 def extract(source: SourceFile) -> Extraction:
     """Give the symbols of a file. Never raises on bad source; the note says why less was found than there is."""
-    data = source.text.encode("utf-8", "replace")
+    data = _LONE_RETURN.sub(b"\n", source.text.encode("utf-8", "replace"))
     lines = split_lines(data)
     syntax, note = _read(source.language, data)
     root = _root(syntax, lines)

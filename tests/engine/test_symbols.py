@@ -341,6 +341,22 @@ def test_a_header_that_c_and_cpp_share():
     assert [s.name for s in symbols_of("cpp", text)[1:]] == ["f", "s"]
 
 
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("python", 'def old():\n    """Does it."""\n    return 1\ndef second():\n    return 2\n'),
+        ("python", "# A comment.\ndef first(a):\n    return a\n\n\nclass B:\n    def m(self):\n        pass\n"),
+        ("c", "// Doubles.\nint f(int a)\n{\n  return 2 * a;\n}\n#define SIZE 3\nint g(void);\n"),
+        ("markdown", "# One\n\ntext\n\n## Two\n\nmore text\n"),
+        ("yaml", "a:\n  b: 1\n  c: 2\nd: 3\n"),
+    ],
+)
+def test_lines_may_end_in_a_carriage_return_alone(language, text):
+    assert symbols_of(language, text.replace("\n", "\r")) == symbols_of(language, text)
+    mixed = text.replace("\n", "\r", 2)
+    assert symbols_of(language, mixed) == symbols_of(language, text)
+
+
 # -- broken, hostile, unknown ---------------------------------------------------------------------
 
 

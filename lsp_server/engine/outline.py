@@ -356,7 +356,8 @@ def _is_unit(unit: Unit, parent: Unit | None, lines: Lines) -> bool:
     if "minor" in unit.marks:
         return height >= MINOR_LINES
     if unit.kind in VALUE_KINDS:
-        return bool(unit.docs) or height > 1 or _UPPER.match(lines.data[slice(*unit.name)]) is not None
+        named = "unit" in unit.marks or _UPPER.match(lines.data[slice(*unit.name)])
+        return bool(unit.docs) or height > 1 or bool(named)
     return True
 
 

@@ -19,12 +19,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from hashlib import blake2b
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import psutil
 
 from lsp_server.engine.commits import FileRecord, SymbolRecord
 from lsp_server.engine.files import Rules, Stamp, Unreachable, Unreadable, from_text, read
+from lsp_server.engine.languages import LANGUAGES
 from lsp_server.engine.log import child_log
 from lsp_server.engine.notebooks import extract_notebook
 from lsp_server.engine.symbols import Symbol, extract
@@ -66,7 +68,17 @@ def recipe() -> str:
     digest = blake2b(digest_size=6)
     for query in sorted((Path(__file__).parent / "queries").glob("*.scm")):
         digest.update(query.read_bytes())
+    for grammar in sorted({row.grammar.partition(":")[0] for row in LANGUAGES.values() if row.grammar}):
+        digest.update(f"{grammar} {_installed(grammar)}\n".encode())
     return f"{RECIPE}-{digest.hexdigest()}"
+
+
+def _installed(package: str) -> str:
+    """Return the version of a package, "" where none is installed: its files are then read as blocks."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
 
 
 def read_record(root: Path, rules: Rules, wanted: Wanted) -> FileRecord | Left:

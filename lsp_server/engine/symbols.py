@@ -36,6 +36,8 @@ Marks, put on the definition node beside its kind (`(pair ...) @function @minor`
 `@merge`      adjacent definitions with the same name are one: equations in Haskell, overload signatures in TypeScript;
               but not where the later one has documentation (a plain remark is none).
 `@reaches`    ends where the next definition starts, or with what encloses it: underlined headings in Markdown.
+`@unit`       a value that is a unit whatever it is called and though it is one line: constants of a language in which
+              their names are not written in capitals.
 
 Several patterns may match one node: kind, name and marks of the pattern that stands later in the file win, missing
 parts are taken from the other. So: general patterns first, special ones (tests, constructors) after them. A first line
@@ -54,9 +56,9 @@ Derived, so a query need not say it:
   lines of their own and no deeper than it, are: nodes of TOML and YAML reach to their next sibling.
 - What is nested in a function is a unit from 7 lines on, tests from 3; values (`constant`, `variable`, `property`,
   `field`) never are, nor what lies in an @import.
-- Values elsewhere are units if they have a doc comment, or more than one line, or an UPPER_CASE name. 20 undocumented
-  one-line values or macros under each other are a table and become blocks. So capture all top-level values, but no
-  locals and no fields: they are found in the body of their type.
+- Values elsewhere are units if they have a doc comment, or more than one line, or an UPPER_CASE name, or are marked
+  `@unit`. 20 undocumented one-line values or macros under each other are a table and become blocks. So capture all
+  top-level values, but no locals and no fields: they are found in the body of their type.
 - A unit's span includes its children; its body does not. `members` are the names of its children.
 - Lines that nothing covers are blocks in files, modules, namespaces and packages, and body in everything else.
 """

@@ -110,7 +110,7 @@ class Syntax:
 
 
 NOTHING: Range = (-1, -1)
-MARKS = frozenset({"merge", "minor", "declares", "qualified", "reaches"})
+MARKS = frozenset({"merge", "minor", "declares", "qualified", "reaches", "unit"})
 _NO_MARKS: frozenset[str] = frozenset()
 _PARTS = frozenset({"name", "body", "doc", "scope", "label", "inner"}) | MARKS
 _LOOSE = frozenset({"comment", "attribute", "outer", "import", "prologue"})

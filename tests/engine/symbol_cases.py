@@ -386,6 +386,7 @@ auto lambda = [](int x) {
     class a.b|A 3-23
     constructor a.b.A|A 7-8
     method a.b.A|bar 13-13
+    constant a.b.A|kMax 14-14
     method a.b.A|operator== 17-17
     method a.b.A|operator bool 18-18
     enum a.b.A|E 19-19
@@ -401,7 +402,7 @@ auto lambda = [](int x) {
     type |D 34-34
     type |V 35-35
     type |W 36-36
-    variable |MAX 37-37
+    constant |MAX 37-37
     variable |kNames 38-39
     function |cfun 40-40
     function |cbody 40-40
@@ -607,6 +608,7 @@ func ExampleX() {}
     method T|M 13-14
     method T|G 15-15
     function |Gen 16-16
+    constant |Max 17-17
     constant |A 19-20
     block |B 21-24
     variable |Y 25-26

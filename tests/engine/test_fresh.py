@@ -265,6 +265,16 @@ def test_an_index_that_moves_to_another_model_answers_by_the_former_one(make_ind
     real.close()
 
 
+def test_another_version_of_a_grammar_is_another_recipe(tmp_path, monkeypatch) -> None:
+    before = reading.recipe.__wrapped__()
+    assert reading.recipe.__wrapped__() == before
+    newer = tmp_path / "tree_sitter_python-99.0.dist-info"
+    newer.mkdir()
+    (newer / "METADATA").write_text("Metadata-Version: 2.1\nName: tree-sitter-python\nVersion: 99.0\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert reading.recipe.__wrapped__() != before
+
+
 def test_another_recipe_keeps_the_old_symbols_until_the_new_are_embedded(make_index, encoder, monkeypatch) -> None:
     index = make_index(CODE)
     monkeypatch.setattr(Writing, "recipe", lambda self: "another")

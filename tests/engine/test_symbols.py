@@ -257,6 +257,26 @@ def test_a_macro_does_not_hide_a_name(code, kind, name):
     assert (find(symbols, name).kind, find(symbols, "before").kind) == (kind, "function")
 
 
+@pytest.mark.parametrize(
+    ("language", "text", "expected"),
+    [
+        ("go", "package p\n\nconst Most = 3\n\nconst (\n\tBig = iota\n\tsmall\n)\n", ["Most", "Big"]),
+        ("php", "<?php\nclass A\n{\n    const X = 1;\n    public const Most = 2;\n}\n", ["X", "Most"]),
+        ("julia", "const speed = 3.0\nconst most::Int = 2\nother = 4\n", ["speed", "most"]),
+        ("scala", "object O {\n  val Most = 2\n  val least = 1\n}\n", ["Most"]),
+        (
+            "cpp",
+            "constexpr int kMost = 3;\nnamespace a {\nconst int Least = 3;\nconst int other = 3;\n}\n"
+            "class B {\n  static constexpr int kBig{3};\n  int kNone = 3;\n};\n"
+            "void f() {\n  constexpr int kLocal = 3;\n}\n",
+            ["kMost", "Least", "kBig"],
+        ),
+    ],
+)
+def test_constants_are_found_that_no_capitals_tell(language, text, expected):
+    assert [s.name for s in symbols_of(language, text) if s.kind in ("constant", "variable")] == expected
+
+
 @pytest.mark.parametrize("language", ["c", "cpp"])
 @pytest.mark.parametrize(
     ("code", "name"),

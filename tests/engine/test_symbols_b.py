@@ -345,6 +345,7 @@ CASES = (
         11-11 constructor this [Point]
         12-12 method sum [Point]
         15-21 object Point []
+        16-16 constant Origin [Point]
         17-19 constant table [Point]
         20-20 class Rich [Point]
         20-20 method shout [Point.Rich]

@@ -45,6 +45,15 @@
   (pointer_declarator declarator: (identifier) @name)
   (pointer_declarator declarator: (array_declarator declarator: (identifier) @name))
 ])) @variable)
+; constexpr int kMost = 3, in a file, a namespace or a class; Limit, too.
+((translation_unit (declaration (type_qualifier) @_const declarator: (init_declarator declarator: (identifier) @name))
+  @constant @unit)
+  (#any-of? @_const "constexpr" "const") (#match? @name "^k?[A-Z]."))
+((declaration_list (declaration (type_qualifier) @_const declarator: (init_declarator declarator: (identifier) @name))
+  @constant @unit)
+  (#any-of? @_const "constexpr" "const") (#match? @name "^k?[A-Z]."))
+((field_declaration (type_qualifier) @_const declarator: (field_identifier) @name default_value: (_)) @constant @unit
+  (#eq? @_const "constexpr") (#match? @name "^k?[A-Z]."))
 (declaration declarator: (init_declarator
   declarator: (identifier) @name
   value: (lambda_expression body: (_) @body))) @function

@@ -15,6 +15,9 @@
 (interface_type (method_elem name: (_) @name) @method @declares)
 
 (source_file (const_declaration (const_spec . name: (_) @name) @constant))
+; What a package exports.
+((source_file (const_declaration (const_spec . name: (_) @name) @constant @unit))
+  (#match? @name "^[A-Z]."))
 (source_file (var_declaration [
   (var_spec . name: (_) @name) @variable
   (var_spec_list (var_spec . name: (_) @name) @variable)

@@ -74,7 +74,9 @@
 
 (source_file (assignment . (identifier) @name (operator) . (_) @body) @variable)
 (module_definition (assignment . (identifier) @name (operator) . (_) @body) @variable)
-(const_statement (assignment . (identifier) @name (operator) . (_) @body)) @constant
+(const_statement (assignment
+  . [(identifier) @name (typed_expression . (identifier) @name)]
+  (operator) . (_) @body)) @constant @unit
 (const_statement (assignment . (parametrized_type_expression . (identifier) @name))) @type
 (source_file (assignment . (identifier) @name (operator) . (arrow_function_expression) @body) @function)
 (module_definition (assignment . (identifier) @name (operator) . (arrow_function_expression) @body) @function)

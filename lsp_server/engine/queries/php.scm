@@ -19,7 +19,7 @@
 (method_declaration name: (_) @name body: (_) @body) @method
 ((method_declaration name: (_) @name body: (_) @body) @constructor (#eq? @name "__construct"))
 
-(const_declaration (const_element . (name) @name)) @constant
+(const_declaration (const_element . (name) @name)) @constant @unit
 ((expression_statement (function_call_expression
   function: (name) @_define
   arguments: (arguments . (argument (string (string_content) @name))))) @constant

@@ -33,6 +33,9 @@
 (compilation_unit (val_definition pattern: (identifier) @name value: (_) @body) @constant)
 (package_clause body: (_ (val_definition pattern: (identifier) @name value: (_) @body) @constant))
 (template_body (val_definition pattern: (identifier) @name value: (_) @body) @constant)
+; Constants begin with a capital, as they are matched by.
+((object_definition body: (_ (val_definition pattern: (identifier) @name value: (_) @body) @constant @unit))
+  (#match? @name "^[A-Z]"))
 (template_body (val_declaration name: (identifier) @name) @property)
 (class_definition body: (_ (val_definition pattern: (identifier) @name) @property))
 (trait_definition body: (_ (val_definition pattern: (identifier) @name) @property))

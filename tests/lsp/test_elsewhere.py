@@ -25,6 +25,11 @@ def told(client):
     return [params["message"] for params in client.of("window/showMessage")]
 
 
+def counted(client):
+    """Return the folders whose symbols were told."""
+    return [folder for told in client.of("semanticIndex/status") for folder in told["folders"] if folder["symbols"]]
+
+
 @pytest.mark.parametrize("way", ["configuration", "initialization", "change"])
 async def test_a_setting_does_not_choose_it(server, project, tmp_path, way):
     hostile = {"model": MODEL}
@@ -60,6 +65,7 @@ async def test_a_project_does_not_bring_one_along(server, project, tmp_path, way
         await client.initialize(project)
         status = await client.state("failed")
         assert "only to servers that you have connected yourself" in status["message"]
+        await client.until(lambda: counted(client))  # what was committed before it failed has been read
         assert await client.names("send a message to a customer")  # by words, at least
     assert server.requests == []
 

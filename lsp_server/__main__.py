@@ -7,9 +7,11 @@ need it, not here: a child process that is spawned imports this module again.
 """
 
 import argparse
+import errno
 import gc
 import logging
 import os
+import shlex
 import sys
 import threading
 from collections import deque
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from lsp_server.engine.query import Query
 
 FOUND, NOTHING, FAILED, STOPPED = 0, 1, 2, 130
+
+_NO_ROOM = (errno.ENOSPC, errno.EFBIG, errno.EIO, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 _log = logging.getLogger(__name__)
 
@@ -48,6 +52,12 @@ def main(words: Sequence[str] | None = None) -> int:
         return FOUND
     except (EngineError, UsageError) as error:
         _note(str(error))
+        return FAILED
+    except OSError as error:  # a closed folder, a full disk: what the system refuses is no mistake of ours
+        _log.debug("", exc_info=True)
+        if error.filename is None:
+            _close_stdout()
+        _note(_refusal(error))
         return FAILED
     except Exception as error:  # noqa: BLE001 - the end of the program: one sentence, and the whole story if asked for
         _log.debug("", exc_info=True)
@@ -115,7 +125,7 @@ def similar(arguments: argparse.Namespace) -> int:
     file, first, last = arguments.place
     asked = query(arguments, "")
     with _opened(arguments, arguments.root or _project_around(file.absolute().parent)) as index:
-        path = _inside(index, file)
+        path = _inside(index.root, file)
         _make_current(arguments, index)
         return _print_answer(arguments, index, index.similar(path, first, last, asked))
 
@@ -155,7 +165,7 @@ def doctor(arguments: argparse.Namespace) -> int:
     from lsp_server.terminal import PAINTS, clean, style_for
 
     root = arguments.dir or _project_around(Path.cwd())
-    if not root.is_dir():
+    if not os.path.isdir(root):  # noqa: PTH112 - a Path's own raises where a folder above is closed
         raise UsageError(f"there is no folder {root}")
     report = examine([root.absolute()], foreground_options(arguments))
     if arguments.json:
@@ -169,16 +179,24 @@ def doctor(arguments: argparse.Namespace) -> int:
 
 def why(arguments: argparse.Namespace) -> int:
     """Say whether a file is indexed, or which rule leaves it out."""
-    whole = arguments.file.absolute()
-    with _opened(arguments, arguments.root or _project_around(whole if whole.is_dir() else whole.parent)) as index:
-        path = _inside(index, arguments.file)
-        sentence = index.why(path)
-        indexed = sentence.startswith(f"{path} is indexed with")
-        if arguments.json:
-            _print_json({"path": path, "indexed": indexed, "reason": sentence})
-        else:
-            _print(sentence)
-        return FOUND if indexed else NOTHING
+    from lsp_server.engine.cache import index_folder
+    from lsp_server.engine.files import check_root
+    from lsp_server.engine.files import why as reason_left_out
+
+    root, options = check_root(arguments.root or _project_of(arguments)), foreground_options(arguments)
+    path = _inside(root, arguments.file)
+    if (index_folder(root, options.cache_dir, options.rules.key()) / "index.db").exists():
+        with _opened(arguments, root) as index:
+            sentence = index.why(path)
+    else:  # a question makes no index
+        reason = reason_left_out(root, path, options.rules)
+        sentence = f"{path} is left out: {reason}." if reason else f"{path} is not indexed yet. Run: {_index(root)}"
+    indexed = sentence.startswith(f"{path} is indexed with")
+    if arguments.json:
+        _print_json({"path": path, "indexed": indexed, "reason": sentence})
+    else:
+        _print(sentence)
+    return FOUND if indexed else NOTHING
 
 
 def explain(arguments: argparse.Namespace) -> int:
@@ -186,7 +204,7 @@ def explain(arguments: argparse.Namespace) -> int:
     file, first, _ = arguments.place
     asked = query(arguments, arguments.query)
     with _opened(arguments, arguments.root or _project_around(file.absolute().parent)) as index:
-        path = _inside(index, file)
+        path = _inside(index.root, file)
         _warm(index)
         _make_current(arguments, index)
         reasons = index.explain(asked, path, first)
@@ -297,21 +315,48 @@ def _opened(arguments: argparse.Namespace, root: Path) -> Iterator["Index"]:
 
 def _project_around(folder: Path) -> Path:
     """Return the nearest folder upwards with .git; `folder` itself where there is none below the home directory."""
+    folder = Path(os.path.normpath(folder))  # the folders above ../x are not those above here
     for candidate in (folder, *folder.parents):
         if candidate == Path.home() or candidate == candidate.parent:
             break  # nobody means all of their home directory, even where it is under version control
-        if (candidate / ".git").exists():
+        if os.path.exists(candidate / ".git"):  # noqa: PTH110 - a Path's own raises where a folder is closed
             return candidate
     return folder
 
 
-def _inside(index: "Index", file: Path) -> str:
-    """Return the path of `file` as the index knows it: relative to the root, with '/'."""
+def _project_of(arguments: argparse.Namespace) -> Path:
+    """Return the project or the indexed folder that a file lies in. Raises UsageError where there is none."""
+    from lsp_server.engine.cache import siblings
+
+    whole = Path(os.path.normpath(arguments.file.absolute()))
+    folder = whole if os.path.isdir(whole) else whole.parent  # noqa: PTH112 - it says no where a folder is closed
+    project = _project_around(folder)
+    if project != folder or os.path.exists(project / ".git"):  # noqa: PTH110 - likewise
+        return project
+    for candidate in (folder, *folder.parents):
+        if siblings(Path(os.path.realpath(candidate)), arguments.cache_dir):
+            return candidate
+    there = next(each for each in (folder, *folder.parents) if os.path.isdir(each))  # noqa: PTH112 - likewise
+    if not os.access(there, os.R_OK | os.X_OK):
+        return there  # to be told that it cannot be read
+    raise UsageError(
+        f"{arguments.file} lies in no project: no folder above it holds .git or is indexed. "
+        f"Name its folder with --root, or have it indexed: {_index(folder)}"
+    )
+
+
+def _index(folder: Path) -> str:
+    """Return the command that indexes a folder."""
+    return f"meaning-ls index {shlex.quote(str(folder))}"
+
+
+def _inside(root: Path, file: Path) -> str:
+    """Return the path of `file` as an index knows it: relative to the root, with '/'."""
     whole = file.absolute()
     for candidate in (Path(os.path.normpath(whole)), whole.resolve()):
-        if candidate.is_relative_to(index.root):
-            return candidate.relative_to(index.root).as_posix()
-    raise UsageError(f"{file} is not below {index.root}; name the indexed folder with --root")
+        if candidate.is_relative_to(root):
+            return candidate.relative_to(root).as_posix()
+    raise UsageError(f"{file} is not below {root}; name the indexed folder with --root")
 
 
 def _warm(index: "Index") -> None:
@@ -405,6 +450,14 @@ def _print_json(value: object) -> None:
 def _note(sentence: str) -> None:
     sys.stdout.flush()
     sys.stderr.write(f"meaning-ls: {sentence.rstrip('.')}{'' if sentence.endswith((':', '?')) else '.'}\n")
+
+
+def _refusal(error: OSError) -> str:
+    """Return what the system does not let us do."""
+    said = error.strerror or str(error)
+    if error.filename is not None:
+        return f"{os.fsdecode(error.filename)} cannot be used ({said})"
+    return f"the output cannot be written ({said})" if error.errno in _NO_ROOM else said
 
 
 def _close_stdout() -> None:

@@ -35,7 +35,6 @@ from lsp_server.engine.query import Query, parse
 from lsp_server.engine.symbols import Span
 from lsp_server.folder import Folder
 from lsp_server.protocol import (
-    MAX_QUERY,
     MAX_SYMBOLS,
     Filters,
     Location,
@@ -123,9 +122,8 @@ class Answers:
     async def symbols(self, query: str, kinds: frozenset[int]) -> list[WorkspaceSymbol]:
         """Answer `workspace/symbol`: one word by names, more by meaning; `kinds` are those that the client knows."""
         mode = self._workspace.settings.workspace_symbols
-        if mode == "off" or len(query) > MAX_QUERY:
+        if mode == "off":
             return []
-        query = query.encode("utf-8", "replace").decode("utf-8")  # half a surrogate pair is no name
         question = parse(Query(query))
         by_name = mode == "names" or (question.words == query.strip() != "" and len(query.split()) == 1)
 

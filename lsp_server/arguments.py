@@ -415,8 +415,10 @@ def _options(arguments: argparse.Namespace, threads: int) -> "Options":
 
 def query(arguments: argparse.Namespace, text: str) -> "Query":
     """Return a question with the filters of the command line. Raises UsageError for an unknown kind or language."""
-    from lsp_server.engine.query import Query
+    from lsp_server.engine.query import Query, glob_trouble
 
+    if trouble := glob_trouble((*arguments.include, *arguments.exclude)):
+        raise UsageError(f"--include and --exclude {trouble}")
     return with_filters(
         Query(text, arguments.limit, include=tuple(arguments.include), exclude=tuple(arguments.exclude)),
         arguments.kind,

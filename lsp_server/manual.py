@@ -27,7 +27,10 @@ The index is brought up to date first; another process that is indexing is not w
 The question may hold filters: kind:function lang:python path:src/** -path:tests/** in:folder name:parse* changed:
 and "quoted words" that must appear literally. A terminal gets snippets, a pipe gets one line a hit, with paths relative
 to the current directory, always the best first. --json gives one JSON object a line, with paths relative to DIR and
-lines counted from 1."""
+lines counted from 1.
+
+A line of --queries holds "query" and may hold "id", "limit", "kind", "lang", "include" and "exclude", of which the last
+four are a text or a list. --include and --exclude may be given 100 times in all, in 10,000 characters."""
 
 MCP = """\
 The tools find_code, similar_code and index_status are offered on standard input and output. They see the folders DIR;

@@ -13,6 +13,8 @@ from typing import Literal, NotRequired, TypedDict
 from lsprotocol import types
 from pygls.exceptions import JsonRpcInvalidParams
 
+from lsp_server.engine.query import glob_trouble
+
 SEMANTIC_SYMBOL = "workspace/semanticSymbol"
 SIMILAR_SYMBOL = "workspace/similarSymbol"
 SEMANTIC_INDEX = "workspace/semanticIndex"
@@ -227,7 +229,7 @@ class Fields:
 
     def kinds(self, field: str) -> frozenset[int]:
         """Return a list of SymbolKinds, empty when it is absent."""
-        last = max(types.SymbolKind)
+        last = int(max(types.SymbolKind))  # as a number, for messages
         return frozenset(
             _integer(item, f"{self.name(field)}[{i}]", 1, last) for i, item in enumerate(self._list(field))
         )
@@ -296,12 +298,15 @@ def read_query(value: object, name: str = "query") -> str:
 
 def read_filters(fields: Fields) -> Filters:
     """Read the filter fields of an object. Raises JsonRpcInvalidParams."""
+    include, exclude = fields.texts("include"), fields.texts("exclude")
+    if trouble := glob_trouble((*include, *exclude)):
+        raise invalid(f"{fields.name('include')} and {fields.name('exclude')}", trouble)
     return Filters(
         limit=DEFAULT_LIMIT if fields.raw("limit") is None else fields.integer("limit", 1, MAX_LIMIT),
         kinds=fields.kinds("kinds"),
         languages=frozenset(fields.texts("languages")),
-        include=fields.texts("include"),
-        exclude=fields.texts("exclude"),
+        include=include,
+        exclude=exclude,
         folders=fields.texts("folders"),
     )
 

@@ -1,7 +1,8 @@
 """Questions: a file of them, one JSON object a line, for whoever asks many at once.
 
 Takes lines, gives what each is called and the Query that it means. Fields beside "query" carry the names of the
-protocol; a line that makes no sense ends it all, for an answer left out silently would spoil a measurement.
+options or of the protocol; a line that makes no sense ends it all, for an answer left out silently would spoil a
+measurement.
 """
 
 import json
@@ -13,7 +14,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from lsp_server.arguments import UsageError, with_filters
-from lsp_server.engine.query import Query
+from lsp_server.engine.query import Query, glob_trouble
+
+KEYS = frozenset(("id", "query", "limit", "kind", "kinds", "lang", "languages", "include", "exclude"))
 
 _T = TypeVar("_T")
 _CALLED: dict[type, str] = {str: "a string", int: "a whole number", list: "a list of strings"}
@@ -35,7 +38,7 @@ def open_questions(name: str) -> Iterator[Iterable[str]]:
 
 
 def read_questions(lines: Iterable[str], base: Query) -> Iterator[tuple[object, Query]]:
-    """Read {"id", "query", "limit"?, "kinds"?, "languages"?, "include"?, "exclude"?} per line; empty lines are skipped.
+    """Read the objects that `manual.SEARCH` tells of, one a line; empty lines are skipped.
 
     `base` holds the filters that all of them share. Gives the id, the line's number from 1 where there is none, and the
     question. Raises UsageError with the line's number.
@@ -53,6 +56,8 @@ def _question(line: str, number: int, base: Query) -> tuple[object, Query]:
     entry = json.loads(line)
     if not isinstance(entry, dict):
         raise ValueError("must be a JSON object")
+    if unknown := sorted(entry.keys() - KEYS):
+        raise ValueError(f"there is no field {unknown[0]!r}; known are {', '.join(sorted(KEYS))}")
     asked = replace(
         base,
         text=_value(entry, "query", str),
@@ -60,7 +65,11 @@ def _question(line: str, number: int, base: Query) -> tuple[object, Query]:
         include=(*base.include, *_texts(entry, "include")),
         exclude=(*base.exclude, *_texts(entry, "exclude")),
     )
-    return entry.get("id", number), with_filters(asked, _texts(entry, "kinds"), _texts(entry, "languages"))
+    if trouble := glob_trouble((*asked.include, *asked.exclude)):
+        raise ValueError(f"'include' and 'exclude' {trouble}")
+    kinds = [*_texts(entry, "kind"), *_texts(entry, "kinds")]
+    languages = [*_texts(entry, "lang"), *_texts(entry, "languages")]
+    return entry.get("id", number), with_filters(asked, kinds, languages)
 
 
 def _limit(entry: dict[str, object], default: int) -> int:
@@ -78,6 +87,8 @@ def _value(entry: dict[str, object], name: str, kind: type[_T], default: _T | No
 
 
 def _texts(entry: dict[str, object], name: str) -> list[str]:
+    if isinstance(one := entry.get(name), str):
+        return [one]
     values: list[str] = _value(entry, name, list, [])
     if not all(isinstance(value, str) for value in values):
         raise ValueError(f"{name!r} must be a list of strings")

@@ -19,8 +19,9 @@ from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
 from lsp_server import __version__, protocol
-from lsp_server.convert import KINDS_OF_LSP_1
+from lsp_server.convert import KINDS_OF_LSP_1, to_path
 from lsp_server.doctor.apart import consult
+from lsp_server.engine.cache import is_ours
 from lsp_server.engine.errors import EngineError
 from lsp_server.engine.index import Options
 from lsp_server.engine.log import log_to_file, log_to_stderr
@@ -142,7 +143,9 @@ async def did_save_notebook(ls: Session, params: types.DidSaveNotebookDocumentPa
 
 async def did_change_files(ls: Session, params: types.DidChangeWatchedFilesParams) -> None:
     """Have files and folders looked at that anybody changed."""
-    ls.folders.touch(change.uri for change in params.changes)
+    cache_dir = ls.folders.settings.cache_dir  # which may lie in the workspace, and indexing writes there
+    uris = [change.uri for change in params.changes]
+    ls.folders.touch(uri for uri in uris if (path := to_path(uri)) is None or not is_ours(Path(path), cache_dir))
 
 
 async def did_create_files(ls: Session, params: types.CreateFilesParams) -> None:
@@ -203,7 +206,7 @@ async def workspace_symbol(ls: Session, params: types.WorkspaceSymbolParams) -> 
     workspace = ls.client_capabilities.workspace
     kinds = workspace.symbol.symbol_kind if workspace and workspace.symbol else None
     known = frozenset(map(int, kinds.value_set)) if kinds and kinds.value_set else KINDS_OF_LSP_1
-    return await ls.answers.symbols(params.query, known)
+    return await ls.answers.symbols(protocol.read_query(params.query), known)
 
 
 async def code_action(ls: Session, params: types.CodeActionParams) -> list[dict[str, Any]]:

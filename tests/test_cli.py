@@ -12,6 +12,7 @@ from pathlib import Path
 
 import filelock
 import pytest
+from support import without_privileges
 
 from lsp_server.engine.update import Progress
 from lsp_server.terminal import COLOURED, PLAIN, Meter, clean, duration, expected_texts
@@ -91,6 +92,12 @@ class Shop:
         out, err = process.communicate(stdin.encode(), timeout=SECONDS)
         return process.returncode, out.decode().replace("\r\n", "\n"), err.decode().replace("\r\n", "\n")
 
+    def run_into(self, output, *words):
+        """Run with the output going elsewhere."""
+        process = self.start(*words, stdout=output)
+        _, err = process.communicate(timeout=SECONDS)
+        return process.returncode, "", err.decode()
+
     def find(self, *words):
         """Return the rows of a search as JSON; it must leave no complaint."""
         code, out, err = self.run("search", *words, "--json")
@@ -134,6 +141,7 @@ def test_help_costs_no_engine():
         (["search", "x", "--limit", "0"], "at least 1"),
         (["search", "x", "--model", "no-such-model"], "no-such-model"),
         (["search", "--queries", "none.jsonl"], "none.jsonl"),
+        (["search", "x", "--include", "*a" * 6_000], "12,000 characters"),
         (["similar", "shop/mail.py"], "FILE:LINE"),
         (["similar", "shop/mail.py:0"], "from 1"),
         (["similar", "../outside.py:1", "--root", "."], "--root"),
@@ -245,18 +253,20 @@ def test_no_index_and_none_wanted(new_shop):
 def test_a_file_of_questions(shop, tmp_path):
     file = tmp_path / "questions.jsonl"
     questions = [
-        {"id": "mail", "query": RECEIPT, "comment": "fields that nobody knows are passed over"},
+        {"id": "mail", "query": RECEIPT},
         {"query": "wait longer", "limit": 1, "languages": ["javascript"]},
         {"id": 7, "query": "customer", "kinds": ["class"], "include": ["nowhere/**"]},
+        {"query": "customer", "kind": "class", "lang": ["py", "js"]},
     ]
     file.write_text("\n\n".join(json.dumps(question) for question in questions), encoding="utf-8")
     code, out, _ = shop.run("search", "--queries", str(file), ".")
     answers = [json.loads(line) for line in out.splitlines()]
     assert code == 0
-    assert [answer["id"] for answer in answers] == ["mail", 3, 7]
+    assert [answer["id"] for answer in answers] == ["mail", 3, 7, 7]
     assert answers[0]["results"] == shop.find(RECEIPT)
     assert [row["name"] for row in answers[1]["results"]] == ["retryWithBackoff"]
     assert answers[2]["results"] == []
+    assert [row["name"] for row in answers[3]["results"]] == ["Basket"]
 
 
 def test_each_question_on_a_pipe_is_answered_at_once(shop):
@@ -273,7 +283,8 @@ def test_each_question_on_a_pipe_is_answered_at_once(shop):
     "line",
     [
         *("{", "[]", '{"id": 1}', '{"query": "x", "limit": "3"}', '{"query": "x", "limit": 0}'),
-        '{"query": "x", "kinds": ["no"]}',
+        *('{"query": "x", "kinds": ["no"]}', '{"query": "x", "kind": "no"}', '{"query": "x", "knid": "class"}'),
+        json.dumps({"query": "x", "include": ["a"] * 101}),
     ],
 )
 def test_a_bad_question_ends_it_with_its_number(shop, line):
@@ -296,7 +307,8 @@ def test_similar(shop):
 def test_similar_where_nothing_is(shop):
     code, _, err = shop.run("similar", "build/made.py:1")
     assert code == 2
-    assert "build/made.py" in err
+    whole = shop.root / "build" / "made.py"
+    assert f"{whole}:1. See: meaning-ls why {whole}" in err
 
 
 def test_why(shop):
@@ -308,6 +320,51 @@ def test_why(shop):
     assert json.loads(out)["indexed"] is False
     assert ".gitignore" in json.loads(out)["reason"]
     assert shop.run("why", "shop/none.py")[0] == 1
+    assert shop.run("why", "odd/empty.py")[1] == "odd/empty.py is indexed with 1 symbol.\n"
+
+
+def test_why_makes_nothing(new_shop, tmp_path):
+    code, out, _ = new_shop.run("why", "shop/mail.py")
+    assert (code, out) == (1, f"shop/mail.py is not indexed yet. Run: meaning-ls index {new_shop.root}\n")
+    assert ".gitignore" in new_shop.run("why", "build/made.py")[1]
+    (tmp_path / "alone").mkdir()
+    (tmp_path / "alone" / "a.py").touch()
+    code, out, err = new_shop.run("why", "../alone/a.py")
+    assert (code, out) == (2, "")
+    assert "lies in no project" in err
+    assert f"meaning-ls index {tmp_path / 'alone'}" in err
+    assert not new_shop.cache.exists()
+    assert new_shop.run("index", str(tmp_path / "alone"))[0] == 0
+    assert "is indexed with" in new_shop.run("why", str(tmp_path / "alone" / "a.py"))[1]
+
+
+@posix
+@pytest.mark.parametrize("file", ["closed", "closed/a.py", "closed/deep/a.py"])
+@pytest.mark.parametrize("git", [True, False])
+def test_why_of_what_is_closed(new_shop, file, git):
+    if not git:
+        (new_shop.root / ".git").rmdir()
+    closed = new_shop.root / "closed"
+    (closed / "deep").mkdir(parents=True)
+    closed.chmod(0)
+    try:
+        code, out, err = new_shop.run("why", file, preexec_fn=without_privileges)
+    finally:
+        closed.chmod(0o700)
+    assert code in (1, 2)
+    assert "cannot be read (Permission denied)" in out + err
+    assert "mistake" not in err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has a file that is always full")
+@pytest.mark.parametrize("words", [("search", RECEIPT, "--json"), ("status", "--json"), ("models",)])
+def test_an_output_that_is_full(shop, words):
+    with Path("/dev/full").open("wb") as full:
+        code, _, err = shop.run_into(full, *words)
+    assert code == 2
+    assert err.endswith("meaning-ls: the output cannot be written (No space left on device).\n")
+    assert err.count("cannot be written") == 1
+    assert "Exception" not in err
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import logging
 import os
+import re
 import shutil
 import stat
 import time
@@ -27,6 +28,14 @@ SCHEMA = 3  # of an index's files; raised when a program cannot read what the on
 UNUSED_SECONDS = 30 * 86_400.0  # after which the indexes of another schema are removed
 
 _ROOT = "root"  # the file that names the root, for a digest does not
+_TAG = "CACHEDIR.TAG"  # bford.info/cachedir: by it walks of ours and other people's backups leave a cache out
+_TAG_TEXT = """Signature: 8a477f597d28d172789f06886806bc55
+# This folder is a cache of meaning-ls: it may be deleted at any time, and is made again.
+# What this file is for: https://bford.info/cachedir/
+"""
+_OURS = re.compile(  # what stands in `cache_home`
+    r"index-\d+|paused|models|log|turn|measured\.json|offers\.json|vectors-\d+\.db(?:-wal|-shm|-journal)?|CACHEDIR\.TAG"
+)
 
 _log = logging.getLogger(__name__)
 
@@ -82,6 +91,29 @@ def make_private(folder: Path) -> None:
         ) from error
 
 
+def is_ours(path: Path, cache_dir: str) -> bool:
+    """Return whether an absolute path is of something that we keep, wherever the cache lies. The disk is not asked."""
+    try:
+        inside = path.relative_to(cache_home(cache_dir).absolute()).parts
+    except (ValueError, OSError):  # OSError: no current directory
+        return False
+    return not inside or bool(_OURS.fullmatch(inside[0]))
+
+
+def _tag(home: Path) -> None:
+    """Mark a cache as one, in case it lies in a folder that is indexed.
+
+    A folder that holds other things beside ours is not marked, lest backups leave those out: the parts of ours are.
+    """
+    with contextlib.suppress(OSError):
+        if (home / _TAG).exists():
+            return
+        alone = all(_OURS.fullmatch(part.name) for part in home.iterdir())
+        for folder in [home] if alone else [part for part in home.iterdir() if _OURS.fullmatch(part.name)]:
+            if folder.is_dir() and not (folder / _TAG).exists():
+                (folder / _TAG).write_text(_TAG_TEXT, "utf-8")
+
+
 def siblings(root: Path, cache_dir: str) -> list[Path]:
     """Return the folders of all indexes of a root that we can read, by name."""
     home = cache_home(cache_dir) / f"index-{SCHEMA}"
@@ -89,9 +121,10 @@ def siblings(root: Path, cache_dir: str) -> list[Path]:
 
 
 def note_root(folder: Path, root: Path) -> None:
-    """Write down in an index's folder which root it belongs to."""
+    """Write down in an index's folder which root it belongs to, and in the cache that it is one."""
     note = folder / _ROOT
     make_way(note)
+    _tag(folder.parent.parent)
     with contextlib.suppress(OSError):  # on a full disk the index still works; the next start tries again
         if not note.exists() or note.read_bytes() != os.fsencode(root):
             note.touch(mode=0o600)

@@ -7,6 +7,7 @@ cache, nothing is written below the root. Knows no LSP, no terminal, no threads 
 
 import contextlib
 import logging
+import shlex
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -342,7 +343,7 @@ class Index:
         view = self._corpus.view
         row = self._row_at(view, path, start_line, end_line)
         if row is None:
-            raise EngineError(f"Nothing is indexed at {path}:{start_line + 1}. See: meaning-ls why {path}")
+            raise self._nothing_at(path, start_line)
         question = parse(query)
         allowed = self._allowed(view, question)
         allowed[[row, *view.around(row), *view.inside(row)]] = False
@@ -362,7 +363,7 @@ class Index:
         view = self._corpus.view
         row = self._row_at(view, path, line, line)
         if row is None:
-            raise EngineError(f"Nothing is indexed at {path}:{line + 1}. See: meaning-ls why {path}")
+            raise self._nothing_at(path, line)
         query = replace(query, limit=len(view))
         allowed = self._allowed(view, parse(query))
         ranked = self.ranked(query, view)
@@ -388,6 +389,10 @@ class Index:
             }
         )
 
+    def _nothing_at(self, path: str, line: int) -> EngineError:
+        whole = self.root / path  # whoever reads it may stand anywhere
+        return EngineError(f"Nothing is indexed at {whole}:{line + 1}. See: meaning-ls why {shlex.quote(str(whole))}")
+
     def why(self, path: str) -> str:
         """Return a sentence: how much of a file or folder is indexed, or which rule leaves it out."""
         reason = why(self.root, path, self.rules)
@@ -403,7 +408,8 @@ class Index:
         count, note, reason = known
         if reason:
             return f"{path} is left out: {reason}."
-        return f"{path} is indexed with {count} symbols{f' ({note})' if note else ''}."
+        many = f"{count} symbol{'' if count == 1 else 's'}"
+        return f"{path} is indexed with {many}{f' ({note})' if note else ''}."
 
     def status(self) -> Status:
         """Return what is known of the index since the last `catch_up`."""

@@ -16,12 +16,16 @@ LONGEST = 200  # characters of a typed name that are looked at
 NAMELESS = frozenset(("file", "block"))
 
 _HUMP = re.compile(r"[A-Z][a-z0-9]*|[a-z0-9]+")
+_BETWEEN = re.compile(r"\.|::|#|->|/")
 _NEVER = re.compile(r"(?!)")
 
 
 def find(view: View, text: str, limit: int) -> list[tuple[int, float]]:
     """Return at most `limit` (row, score) whose name fits `text`, best first; every row for an empty text."""
-    typed = re.split(r"\.|::|#|->|/", text.strip()[:LONGEST].removesuffix("()"))[-1].strip()
+    whole = text.strip()[:LONGEST]
+    typed = next((part for each in reversed(_BETWEEN.split(whole.removesuffix("()"))) if (part := each.strip())), "")
+    if whole and not typed:  # signs alone name nothing
+        return []
     folded = typed.lower()
     humps = _humps(typed)
     # Atomic groups: the first place of each letter is as good as any, and none is ever tried again.

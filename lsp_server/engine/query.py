@@ -5,7 +5,7 @@ understood stays part of the words. Does not look at the index.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -16,6 +16,10 @@ from lsp_server.engine.symbols import KINDS
 NO_LIMIT_WORDS = 2_000  # words of a pasted log or issue that are matched; longer texts add time, not meaning
 
 MOST_PHRASES = 8  # quoted; each costs a look-up
+
+# Of the globs of one question. Paths are matched with each of them: a thousand times as much takes a minute.
+MAX_GLOBS = 100
+MAX_GLOB_CHARACTERS = 10_000  # together, as long as a question may be
 
 _TOKEN = re.compile(r'(?<!\S)(-?)(kind|lang|path|in|name|changed|open):("[^"]*"|\S*)(?!\S)')
 _QUOTED = re.compile(r'"([^"]+)"')
@@ -127,6 +131,16 @@ def parse(query: Query) -> Question:
         changed=changed,
         opened=opened,
     )
+
+
+def glob_trouble(globs: Sequence[str]) -> str:
+    """Say what is too much about the globs that come with a question: the end of a sentence, or ""."""
+    if len(globs) > MAX_GLOBS:
+        return f"hold {len(globs):,} globs; at most {MAX_GLOBS} are read"
+    characters = sum(map(len, globs))
+    if characters > MAX_GLOB_CHARACTERS:
+        return f"hold {characters:,} characters; at most {MAX_GLOB_CHARACTERS:,} are read"
+    return ""
 
 
 @lru_cache(maxsize=64)

@@ -78,7 +78,7 @@ def _match(best: float, cosine: float, words: float) -> str:
     if np.isnan(cosine):
         return "words"
     meaning = max(0.0, 1 - (best - cosine) / WIDTH)
-    if words < 0.3 * meaning:
+    if words <= 0.3 * meaning:  # none of either: it is there as one of the nearest vectors
         return "meaning"
     return "words" if meaning < 0.3 * words else "mixed"
 

@@ -1,6 +1,5 @@
 """Every kind of file that we write, damaged in every way: noticed, told in a line of the log, made whole by itself."""
 
-import ctypes
 import json
 import os
 import random
@@ -12,7 +11,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from support import BagEncoder, drain, write_workspace
+from support import BagEncoder, drain, without_privileges, write_workspace
 
 from lsp_server.engine import corpus, hnsw
 from lsp_server.engine.agreement import open_encoder
@@ -154,12 +153,6 @@ def is_right(root, cache):
         graph = json.loads(index.home.graph.with_suffix(".json").read_text())
         assert (index.folder / graph["file"]).is_file()
         assert index.home.writer() is None
-
-
-def without_privileges():
-    """Make permissions count for this process even where it is root's."""
-    for capability in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
-        ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP: counts from the next program on
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -10,11 +10,11 @@ import time
 
 import pytest
 from lsp.editor import editor
+from support import without_privileges
 
 from lsp_server.engine.cache import index_folder
 
 from .kills import PATIENCE, Chaos
-from .test_damage import without_privileges
 
 pytestmark = pytest.mark.timeout(300)
 

@@ -14,6 +14,7 @@ from lsp_server.engine import corpus, hnsw
 from lsp_server.engine.errors import Busy, EngineError, StoreError
 from lsp_server.engine.index import Index, Options
 from lsp_server.engine.query import Query
+from lsp_server.engine.search import _match
 from lsp_server.engine.store import Store
 
 SHOP = """
@@ -168,6 +169,8 @@ def test_names_come_exact_then_prefix_then_humps_then_fuzzy(make_index: MakeInde
     assert [hit.name for hit in index.find_names("rED", 1)] == ["rest_each_day"]
     assert index.find_names("zzzz", 10) == ()
     assert len(index.find_names("", 3)) == 3
+    assert [hit.name for hit in index.find_names("module.read.", 1)] == ["read"]
+    assert [index.find_names(signs, 3) for signs in ("#", "::", "%$#", "()")] == [()] * 4
 
 
 def test_similar_code_is_found_without_itself(make_index: MakeIndex) -> None:
@@ -348,6 +351,34 @@ def test_an_empty_workspace_says_so(make_index: MakeIndex) -> None:
     answer = index.search(Query("anything"))
     assert (answer.hits, answer.confident) == ((), False)
     assert "No file is indexed" in index.status().message
+
+
+def test_a_cache_in_the_folder_is_no_part_of_it(tmp_path: Path, encoder: BagEncoder) -> None:
+    cache = tmp_path / "kept"
+    write_workspace(tmp_path, "//- a.py\ndef one():\n    pass\n//- kept/log/old.log\nwords\n")
+    with contextlib.closing(Index(tmp_path, Options(cache_dir=str(cache), threads=1), encoder)) as index:
+        drain(index.refresh())
+        assert {hit.path for hit in index.search(Query("", limit=50)).hits} == {"a.py"}
+        assert index.status().skipped == (("kept/", "cache folder (CACHEDIR.TAG)"),)
+        assert index.why("kept/log/old.log") == ("kept/log/old.log is left out: in kept/: cache folder (CACHEDIR.TAG).")
+    assert (cache / "CACHEDIR.TAG").read_bytes().startswith(b"Signature: 8a477f597d28d172789f06886806bc55")
+
+
+def test_a_cache_among_other_things_marks_its_own_parts_alone(tmp_path: Path, encoder: BagEncoder) -> None:
+    write_workspace(tmp_path, "//- a.py\ndef one():\n    pass\n//- log/old.log\nwords\n")
+    with contextlib.closing(Index(tmp_path, Options(cache_dir=str(tmp_path), threads=1), encoder)) as index:
+        drain(index.refresh())
+        assert "a.py" in {hit.path for hit in index.search(Query("", limit=50)).hits}
+        assert {path for path, reason in index.status().skipped if "cache folder" in reason} == {"index-3/", "log/"}
+    assert not (tmp_path / "CACHEDIR.TAG").exists()
+
+
+def test_a_row_of_neither_words_nor_meaning_is_there_for_its_vector(make_index: MakeIndex) -> None:
+    index = make_index("//- a.py\ndef alpha():\n    pass\n\n\ndef omega():\n    pass\n")
+    hits = index.search(Query("alpha")).hits
+    assert [hit.match for hit in hits if hit.score == 0.0] == ["meaning"] * sum(hit.score == 0.0 for hit in hits)
+    assert {_match(1.0, 0.0, 0.0), _match(1.0, 0.9, 0.0)} == {"meaning"}
+    assert (_match(1.0, 0.9, 0.8), _match(1.0, 0.0, 0.8), _match(1.0, float("nan"), 0.0)) == ("mixed", "words", "words")
 
 
 def test_the_cache_is_the_owners_alone(make_index: MakeIndex) -> None:

@@ -108,6 +108,20 @@ async def test_what_git_does_for_itself_starts_nothing(opened, project):
     assert all(states == ["ready"] for states in opened.states(since))
 
 
+async def test_what_we_write_into_a_cache_in_the_project_starts_nothing(project):
+    cache = project / "kept"
+    async with editor(cache) as client:
+        await client.initialize(project)
+        await client.ready()
+        since = len(client.heard)
+        assert [path for path in cache.rglob("*") if path.is_file()]
+        client.watched(*((path, 2) for path in cache.rglob("*")))
+        assert await client.names("message")
+        assert all(states == ["ready"] for states in client.states(since))
+        assert not [name for name in await client.names("lock root turn log", limit=200) if name in ("root", "lock")]
+        assert "cache folder" in await client.command("meaning-ls.why", (cache / "log").as_uri())
+
+
 async def test_a_storm_of_events_is_one_pass_or_two(opened, project):
     paths = [project / f"src/made_{number}.py" for number in range(600)]
     for number, path in enumerate(paths):

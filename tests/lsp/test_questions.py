@@ -201,7 +201,7 @@ async def test_words_are_answered_by_meaning(shop):
     assert scores == sorted(scores, reverse=True)
 
 
-@pytest.mark.parametrize("query", ["xyzzy_plugh", "%" * 50, "x" * 100_000, "\ud800"])
+@pytest.mark.parametrize("query", ["xyzzy_plugh", "%" * 50, "%$#", "::", "x" * 10_000, "\ud800"])
 async def test_a_query_without_matches_gives_an_empty_list(shop, query):
     assert await shop.request("workspace/symbol", {"query": query}) == []
 
@@ -305,10 +305,12 @@ SEARCH = "workspace/semanticSymbol"
         (SEARCH, {"query": "x", "limit": True}, "limit"),
         (SEARCH, {"query": "x", "limit": 1.5}, "limit"),
         (SEARCH, {"query": "x", "kinds": 12}, "kinds"),
-        (SEARCH, {"query": "x", "kinds": [12, 99]}, r"kinds\[1\]"),
+        (SEARCH, {"query": "x", "kinds": [12, 99]}, r"kinds\[1\]: must be a whole number from 1 to 26"),
         (SEARCH, {"query": "x", "languages": "python"}, "languages"),
         (SEARCH, {"query": "x", "include": [1]}, r"include\[0\]"),
         (SEARCH, {"query": "x", "exclude": {}}, "exclude"),
+        (SEARCH, {"query": "x", "include": ["a"] * 60, "exclude": ["b"] * 60}, "include and exclude: .* 120 globs"),
+        (SEARCH, {"query": "x", "include": ["*a" * 65_000]}, "include and exclude: .* 130,000 characters"),
         (SEARCH, {"query": "x", "folders": [None]}, r"folders\[0\]"),
         (SEARCH, {"query": "x", "textDocument": "a"}, "textDocument"),
         (SEARCH, {"query": "x", "textDocument": {}}, r"textDocument\.uri"),
@@ -322,6 +324,7 @@ SEARCH = "workspace/semanticSymbol"
             r"range\.start\.line",
         ),
         ("workspace/symbol", {}, "query"),
+        ("workspace/symbol", {"query": "x" * 100_000}, "query: is 100,000 characters"),
         ("workspace/symbol", None, "params"),
         ("textDocument/codeAction", {"textDocument": {}}, r"textDocument\.uri"),
         ("workspace/executeCommand", {}, "command"),

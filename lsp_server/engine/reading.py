@@ -205,11 +205,11 @@ class ReadingProcess:
         process, self._process = self._process, None
         if process is None:
             return
-        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
-            process.communicate(timeout=1.0)  # closes its input, which ends it
-        with contextlib.suppress(OSError):
+        # `with` waits for it and closes the pipes, those of a child that does not end in time too.
+        with contextlib.suppress(OSError), process:
+            with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+                process.communicate(timeout=1.0)  # closes its input, which ends it
             process.kill()
-        process.wait()
 
     def _ask(self, wanted: Sequence[Wanted]) -> list[FileRecord | Left] | None:
         """Return the child's answer, None if it died or was too slow and had to be ended."""

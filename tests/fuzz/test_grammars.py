@@ -97,6 +97,17 @@ def test_a_file_is_not_left_out_for_what_is_not_its_fault(tmp_path, monkeypatch,
     assert record.left_out == ""
 
 
+@pytest.mark.skipif(os.name == "nt", reason="signals of Unix")
+def test_a_child_that_does_not_end_in_time_leaves_no_pipe_open(tmp_path):
+    process = ReadingProcess(tmp_path, Rules())
+    child = process.start()
+    os.kill(child.pid, signal.SIGSTOP)
+    process.close()
+    assert child.returncode == -signal.SIGKILL
+    assert child.stdin is not None and child.stdin.closed
+    assert child.stdout is not None and child.stdout.closed
+
+
 def test_a_file_that_takes_the_processor_for_too_long_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(reading, "FILE_SECONDS", 0.05)
     process = ReadingProcess(tmp_path, Rules())

@@ -8,7 +8,6 @@ interested in the state is told after every step; `ready` is said only when all 
 
 import asyncio
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -26,9 +25,10 @@ from lsp_server.documents import Document
 from lsp_server.engine.errors import EngineError
 from lsp_server.engine.hits import Status
 from lsp_server.engine.home import Home
-from lsp_server.engine.index import Index, Options
+from lsp_server.engine.index import Index
 from lsp_server.engine.memory import give_back
 from lsp_server.engine.update import Progress
+from lsp_server.opening import close_index, open_index
 from lsp_server.protocol import FolderStatus, State
 from lsp_server.pulse import PULSE_SECONDS, Look, looking
 from lsp_server.settings import Settings
@@ -41,7 +41,8 @@ SCAN_SECONDS = 30.0  # at least, between looks at all time stamps while somebody
 SCAN_SHARE = 50  # and so many times as long as the last look took: looking costs 2 % of one core at most
 GIT_SECONDS, GIT_SHARE = 1.0, 5  # the same when git's own files changed
 RETRY_SECONDS = 5.0  # between tries to write while another process says that it does
-FAILED_SECONDS = 30.0  # between tries after something failed
+FAILED_SECONDS, MOST_DOUBLINGS = 30.0, 5  # between tries after something failed, twice as long after each
+BELIEVED_SECONDS = 10.0  # for so long a note of who writes is believed; then it is looked whether the lock is held
 FEW_FILES = 20  # that are read once more since they were young when they were read: nobody is told of that
 IDLE_SCAN_SECONDS = 900.0  # the same while nobody does; longer than the indexing process waits for work
 
@@ -87,8 +88,9 @@ class Folder:
         self._news = self._seen = 0  # commits and ends that were reported, and those that we caught up with
         self._generation = -1
         self._model_asked = self._is_closed = False
-        self._sent = 0.0
-        self._scan_began = self._scan_ended = 0.0
+        self._sent = self._looked = 0.0
+        self._scan_began = self._scan_took = self._scan_ended = 0.0
+        self._failures = 0  # one after the other
         self._untidy = False  # a look at everything has left memory to give back
         self._sending = Batched(self._send, 0.0, DEBOUNCE_SECONDS)
         self._catching_up = Batched(self._catch_up, CATCH_UP_SECONDS)
@@ -166,7 +168,7 @@ class Folder:
         options = self._settings.options()
         while self.index is None and not self._is_closed:
             try:
-                self.index = await self._apart(lambda: _open_index(Path(self.path), options))
+                self.index = await self._apart(lambda: open_index(Path(self.path), options))
                 self._trouble = ""
             except EngineError as error:  # a disk may have room again, a drive be back, a writer gone
                 if self._trouble != str(error):
@@ -228,7 +230,7 @@ class Folder:
 
     def _look_after(self, seconds: float, share: float) -> bool:
         """Have missed changes looked for, unless that was done less than so long ago; True if it is done now."""
-        pause = max(seconds, share * (self._scan_ended - self._scan_began))
+        pause = max(seconds, share * self._scan_took)
         if self.state != "ready" or time.monotonic() - self._scan_ended < pause:
             return False
         self._agenda.add_all()
@@ -263,6 +265,8 @@ class Folder:
         """Go on where it was paused or stopped."""
         if self._hold in (Hold.PAUSED, Hold.STOPPED):
             self.reindex()
+        elif self._hold == Hold.OFF:  # others may be held by a pause of ours
+            self._mark(Home.resume)
         if self._waiting_for == "power" and self._indexer is not None:
             for number in self._agenda.running:
                 self._indexer.hurry(number)
@@ -284,7 +288,7 @@ class Folder:
         if self._indexer is not None:
             await self._indexer.close()
         if self.index is not None:
-            self._thread.submit(self.index.close)
+            self._thread.submit(close_index, self.index)
             self.index = None
         self._thread.shutdown(wait=False)
 
@@ -314,8 +318,6 @@ class Folder:
                 return
         self._sent = time.monotonic()
         for job in self._agenda.take():
-            if job.whole:
-                self._scan_began = time.monotonic()
             self._agenda.running[self._indexer.submit(job.command())] = job
         self._tell(self)
 
@@ -331,13 +333,15 @@ class Folder:
             self._waiting_for = report["wait"]
             self._checking = False
         elif "progress" in report:
-            self._hear_progress(Progress(**report["progress"]))
+            self._hear_progress(self._agenda.running.get(report["job"]), Progress(**report["progress"]))
         elif report["job"] in self._agenda.running:
             self._hear_end(self._agenda.running.pop(report["job"]), report["end"], report["message"])
         self._tell(self)
 
-    def _hear_progress(self, progress: Progress) -> None:
+    def _hear_progress(self, job: Job | None, progress: Progress) -> None:
         self.progress = progress
+        if job is not None and job.whole:
+            self._time_scan(begins=progress.phase == "scan")
         self._waiting_for = ""
         self._is_following = False
         if progress.texts_total or progress.files_total > FEW_FILES:
@@ -347,22 +351,31 @@ class Folder:
             self._news += 1
             self._catching_up.ask()
 
+    def _time_scan(self, *, begins: bool) -> None:
+        """Note when a look at all time stamps began or ended; what is read and embedded after it does not count."""
+        now = time.monotonic()
+        if begins:
+            self._scan_began = now
+        elif self._scan_began:
+            self._scan_took, self._scan_ended, self._scan_began = now - self._scan_began, now, 0.0
+
     def _hear_end(self, job: Job, end: str, message: str) -> None:
         self._news += 1
         self._waiting_for = ""
+        if job.whole:
+            self._time_scan(begins=False)
         if end == "done":
-            self._trouble = ""
-            if job.whole:
-                self._scan_ended, self._untidy = time.monotonic(), True
+            self._trouble, self._failures = "", 0
+            self._untidy = self._untidy or job.whole
         else:
             self._agenda.give_back(job)
         if end == "failed":
-            self._trouble = message
+            self._trouble, self._failures = message, self._failures + 1
         self._is_following = end == "busy"
         if not self._agenda.running:
             self.progress = None
             self._catching_up.hurry()
-        if self._agenda.is_waiting and end == "done":
+        if self._agenda.is_waiting and end in ("done", "cancelled"):  # cancelled, and wanted again meanwhile
             self._sending.ask()
 
     async def _keep_looking(self, index: Index) -> None:
@@ -370,6 +383,8 @@ class Folder:
         look = await self._apart(lambda: looking(index.home, index.root))
         was = await self._apart(look)
         git = was.git
+        if was.paused and self._hold == Hold.NO:  # since it was opened
+            self._stop(Hold.PAUSED)
         while True:
             await asyncio.sleep(PULSE_SECONDS)
             try:
@@ -378,6 +393,9 @@ class Folder:
                 if now.git != git and self._look_after(GIT_SECONDS, GIT_SHARE):
                     git = now.git
                 self._look_after(IDLE_SCAN_SECONDS, SCAN_SHARE)
+                if self._is_following and time.monotonic() - self._sent > BELIEVED_SECONDS:
+                    self._sent = time.monotonic()
+                    await self._apart(index.home.check_writer)
                 await self._unsaved.rest()
                 was = now
             except Exception:  # noqa: BLE001 - one look; the next one may see clearer
@@ -397,27 +415,40 @@ class Folder:
         self._writer = f"{now.writer.program}, process {now.writer.pid}" if now.writer and not ours else ""
         if self._writer and not self._agenda.running:
             self._is_following = True
-        elif not self._writer and not self._agenda.is_waiting:
+        elif not self._writer and not self._agenda.is_waiting and now.kept == was.kept:  # its last commit is read
             self._is_following = False
+        self._try_again(now)
+        if before != (self._is_following, self._writer):
+            self._tell(self)
+
+    def _try_again(self, now: Look) -> None:
+        """Take over what another process left undone, and do again what could not be done."""
+        if now.orphaned and self._hold == Hold.NO and not self._agenda.running and not self._agenda.is_waiting:
+            self._checking = False  # who wrote died amid its work, which is ours now
+            self._agenda.add_all()
+            self._sending.ask()
         is_due = time.monotonic() - self._sent > RETRY_SECONDS  # whatever is written there of a writer
         if self._is_following and self._agenda.is_waiting and (now.writer is None or is_due):
             self._sending.ask()
-        if self._trouble and time.monotonic() - self._sent > FAILED_SECONDS:  # a disk has room again, a drive is back
+        # A disk may have room again, a drive be back; what failed often is tried less and less often.
+        patience = FAILED_SECONDS * 2 ** min(self._failures, MOST_DOUBLINGS)
+        if self._trouble and time.monotonic() - self._sent > patience:
             self._agenda.add_all()
             self._sending.ask()
-        if before != (self._is_following, self._writer):
-            self._tell(self)
+        if self._blindness and time.monotonic() - self._looked > FAILED_SECONDS:
+            self._catching_up.ask()
 
     async def _catch_up(self) -> None:
         """Read what was committed; what is reported meanwhile is left to the next time."""
         if self.index is None:
             return
-        news = self._news
+        news, self._looked = self._news, time.monotonic()
         try:
             if await self._apart(self.index.catch_up):
                 self._unsaved.look_again()
             idle = not (self._trouble or self._is_following or self._agenda.running or self._agenda.is_waiting)
             if idle and self.index.status().last_update == 0 and self._hold == Hold.NO:
+                self._checking = False
                 self._agenda.add_all()  # it was damaged, and is empty now
                 self._sending.ask()
             if idle and self._untidy:
@@ -441,20 +472,6 @@ class Folder:
     async def _apart(self, work: Callable[[], T]) -> T:
         """Do something slow on the folder's own thread."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-
-
-def _open_index(root: Path, options: Options) -> Index:
-    index = Index(root, options)
-    if index.status().last_update:  # there will be something to ask: the model is loaded beside
-        # No daemon: a process that ends while ONNX Runtime is being loaded is aborted by it.
-        threading.Thread(target=_load_quietly, args=(index,), name="model").start()
-    index.catch_up()
-    return index
-
-
-def _load_quietly(index: Index) -> None:
-    with suppress(EngineError):  # the first search says what is wrong
-        index.encoder()
 
 
 def _quietly(work: Callable[[], None]) -> None:

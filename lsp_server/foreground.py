@@ -11,18 +11,21 @@ from functools import partial
 import psutil
 
 from lsp_server.courtesy import MUCH, Courtesy, measure
+from lsp_server.engine.errors import Busy
 from lsp_server.engine.home import Turn
 from lsp_server.engine.index import Index
 from lsp_server.engine.update import Progress
 
 
 def refresh(index: Index) -> Iterator[Progress]:
-    """Bring an index up to date, as `Index.refresh`."""
+    """Bring an index up to date, as `Index.refresh`. Raises Busy when somebody pauses indexing meanwhile."""
     cores = psutil.cpu_count() or 1
     index.writing.pace = Courtesy(partial(measure, index.writing.children), cores, cores)
     turn = Turn(index.home.cache)
     try:
         for progress in index.refresh():
+            if index.home.is_paused:
+                raise Busy(f"Indexing of {index.root} was paused. Go on with: meaning-ls resume.")
             if progress.texts_total - progress.texts_done > MUCH:
                 turn.take()
             yield progress

@@ -22,9 +22,17 @@ class Look:
     git: tuple[int, ...]
     paused: bool
     writer: Writer | None
+    orphaned: bool  # somebody said that it writes, and died without taking it back
 
 
 def looking(home: Home, root: Path) -> Callable[[], Look]:
     """Return what takes a Look; to be called on a thread, for a disk may be slow."""
     paths = marks(root)
-    return lambda: Look(home.stamp(), stamp_of(paths), home.is_paused, home.writer())
+
+    def look() -> Look:
+        writer, alive = home.writer()
+        return Look(
+            home.stamp(), stamp_of(paths), home.is_paused, writer if alive else None, bool(writer) and not alive
+        )
+
+    return look

@@ -7,6 +7,7 @@ of an index but the note that names its root.
 """
 
 import contextlib
+import glob
 import hashlib
 import logging
 import os
@@ -117,7 +118,7 @@ def _tag(home: Path) -> None:
 def siblings(root: Path, cache_dir: str) -> list[Path]:
     """Return the folders of all indexes of a root that we can read, by name."""
     home = cache_home(cache_dir) / f"index-{SCHEMA}"
-    return sorted(folder for folder in home.glob(f"{_name(root)}*") if _root_of(folder) == root)
+    return sorted(folder for folder in home.glob(f"{glob.escape(_name(root))}*") if _root_of(folder) == root)
 
 
 def note_root(folder: Path, root: Path) -> None:

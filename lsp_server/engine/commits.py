@@ -220,6 +220,7 @@ class StoreWriter(Store):
             self._remember(f"used {model}", now)
             if not scope:
                 self._remember("complete", recipe)
+                self._remember("files_wanted", "0")
             if self.meta("complete"):
                 self._remember("last_update", now)
             self._forget(model, generation)

@@ -10,6 +10,7 @@ escapes (`os.fsdecode`): such a path cannot be encoded as UTF-8 without `errors=
 feeds. Links are never followed: what they lead to inside the root is found under its own name.
 """
 
+import errno
 import json
 import os
 import stat
@@ -26,6 +27,8 @@ from lsp_server.engine.languages import language_of
 from lsp_server.engine.tree import Folder, Refusal, left_out, names_at, open_folder, step_into, too_large
 
 _OUTSIDE = "outside the folder"
+# Errors that say what is so; others, as of a disk or a network, may be gone the next time.
+_FOR_GOOD = (errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL)
 _GONE = "there is no such file"
 
 
@@ -96,6 +99,7 @@ class Walk:
 
     files: tuple[FileEntry, ...]
     skipped: dict[str, str]
+    unsure: frozenset[str] = frozenset()  # of these, files or folders, nothing is known: a disk or network failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +111,19 @@ class _Scan:
     files: list[FileEntry] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
     opened: dict[str, Folder | Refusal] = field(default_factory=dict)  # by path, not closed by '/'
+    unsure: set[str] = field(default_factory=set)
 
     def top(self) -> Folder:
         return Folder("", self.root, ignore.layers_above(Path(self.root), self.rules.exclude), "", True)
 
     def result(self) -> Walk:
-        return Walk(tuple(sorted(self.files, key=attrgetter("path"))), self.skipped)
+        return Walk(tuple(sorted(self.files, key=attrgetter("path"))), self.skipped, frozenset(self.unsure))
+
+    def refused(self, path: str, error: Exception) -> None:
+        """Note what could not be looked at, a folder's path closed by '/'."""
+        self.skipped[path or "./"] = _no_access(error)
+        if isinstance(error, OSError) and error.errno not in _FOR_GOOD:
+            self.unsure.add(path.rstrip("/"))
 
 
 def check_root(root: Path) -> Path:
@@ -154,7 +165,7 @@ def walk_paths(root: Path, paths: Iterable[str], rules: Rules) -> Walk:
         if steps is not None:
             _walk_at(scan, steps)
     unique = {entry.path: entry for entry in scan.files}  # one of the paths may be inside another
-    return _Scan(scan.root, rules, list(unique.values()), scan.skipped).result()
+    return _Scan(scan.root, rules, list(unique.values()), scan.skipped, unsure=scan.unsure).result()
 
 
 def why(root: Path, path: str, rules: Rules) -> str:
@@ -249,7 +260,7 @@ def _walk_below(scan: _Scan, start: Folder, glance: Callable[[], None] = lambda:
                 entries = list(listing)
         except OSError as error:
             if folder.path == "" or not isinstance(error, FileNotFoundError):
-                scan.skipped[folder.path or "./"] = _no_access(error)
+                scan.refused(folder.path, error)
             continue
         opened = open_folder(folder, {entry.name for entry in entries})
         if isinstance(opened, Refusal):
@@ -373,7 +384,7 @@ def _steps(path: str) -> list[str] | None:
 def _note(scan: _Scan, path: str, error: Exception) -> None:
     """Give an entry that could not be looked at its row; one that is gone has none."""
     if not isinstance(error, (FileNotFoundError, NotADirectoryError, ValueError)):
-        scan.skipped[path] = _no_access(error)
+        scan.refused(path, error)
 
 
 def _no_access(error: Exception) -> str:

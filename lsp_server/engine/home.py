@@ -11,6 +11,7 @@ import contextlib
 import json
 import logging
 import os
+import platform
 import sqlite3
 import sys
 import time
@@ -34,6 +35,8 @@ from lsp_server.engine.cache import (
 from lsp_server.engine.database import copy_database, remove
 from lsp_server.engine.errors import Busy, StoreError
 
+SAME_SECONDS = 2.0  # a process that began so much later than a writer did is another one with its id
+
 _log = logging.getLogger(__name__)
 
 
@@ -44,6 +47,7 @@ class Writer:
     pid: int
     since: float  # seconds since the epoch
     program: str
+    host: str = ""  # where it runs, as far as it said so
 
 
 class Home:
@@ -111,14 +115,26 @@ class Home:
 
     def _sign(self) -> None:
         """Write down who we are, for those who wonder; a full disk must not keep anybody from reading on."""
-        sign = {"pid": os.getpid(), "since": time.time(), "program": Path(sys.argv[0] or "python").name}
+        program = Path(sys.argv[0]).name
+        program = program if program not in ("", "-c", "-m", "__main__.py") else "meaning-ls"
+        sign = {"pid": os.getpid(), "since": time.time(), "program": program, "host": platform.node()}
         with contextlib.suppress(OSError):
+            self._writer.touch(mode=0o600)
             self._writer.write_text(json.dumps(sign), "utf-8")
 
-    def writer(self) -> Writer | None:
-        """Return the process that writes now, None when there is none."""
+    def writer(self) -> tuple[Writer | None, bool]:
+        """Return the process that said last that it writes, and whether it is alive; one that ended says no more."""
         writer = signed(self.folder)
-        return writer if writer is not None and _lives(writer.pid) else None
+        return writer, writer is not None and _lives(writer)
+
+    def check_writer(self) -> None:
+        """Take back the word of a writer that does not hold the lock, whatever wrote it there."""
+        with contextlib.suppress(filelock.Timeout, OSError):
+            self._lock.acquire(timeout=0)
+            try:
+                self._writer.unlink(missing_ok=True)
+            finally:
+                self._lock.release()
 
     # ---- what everybody must know
 
@@ -195,15 +211,19 @@ def signed(folder: Path) -> Writer | None:
     """Return who said last that it writes the index in `folder`, alive or not; None when nothing sensible is said."""
     try:
         said = json.loads((folder / "writer.json").read_text("utf-8"))
-        return Writer(int(said["pid"]), float(said["since"]), str(said["program"]))
-    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        return Writer(int(said["pid"]), float(said["since"]), str(said["program"]), str(said.get("host", "")))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
 
 
-def _lives(pid: int) -> bool:
-    """Return whether a process is at work; one that ended and was not waited for is not."""
+def _lives(writer: Writer) -> bool:
+    """Return whether a process is at work; one that ended and was not waited for is not, nor one of the same id."""
+    if writer.host not in ("", platform.node()):  # another machine or container: the lock decides, when it is tried
+        return False
     try:
-        return pid > 0 and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+        process = psutil.Process(writer.pid)
+        is_same = float(process.create_time()) < writer.since + SAME_SECONDS
+        return is_same and process.status() != psutil.STATUS_ZOMBIE
     except psutil.AccessDenied:
         return True
     except (psutil.Error, OverflowError, ValueError):

@@ -146,6 +146,7 @@ class Index:
     def close(self) -> None:
         """Let go of files and processes."""
         self.stop_reading()
+        self._models.unload()
         self._store.close()
         self._details.close()
 
@@ -483,7 +484,7 @@ class Index:
             state="ready" if last_update else "starting",
             mode="hybrid" if view.embedded else "words",
             files_done=files,
-            files_total=files,
+            files_total=max(files, int(self._store.meta("files_wanted") or 0)),
             symbols=view.stored,
             embedded=view.embedded,
             model=self._serving.id if view.embedded else "",

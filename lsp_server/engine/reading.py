@@ -33,7 +33,7 @@ from lsp_server.engine.symbols import Symbol, extract
 from lsp_server.engine.text import RECIPE, bag_of_words, describe, squeeze, text_hash
 
 CHUNK_FILES = 16  # files sent to the child at a time, at most: enough to cost nothing. The first ones go one by one.
-FILE_SECONDS = 20.0  # of computing, per file; extraction stops itself long before, this is for a grammar that hangs
+FILE_SECONDS = 20.0  # of computing, for an answer: extraction stops itself long before, a grammar may hang
 STUCK_SECONDS = 300.0  # by the clock, for a disk that hangs; a busy machine may let an idle process wait for long
 TRIES = 3  # for a file whose reader was killed from outside: that may be chance, or a system short of memory
 RACY_NS = 2_500_000_000  # FAT keeps time stamps of two seconds, others of less
@@ -219,7 +219,7 @@ class ReadingProcess:
         assert process.stdin is not None
         assert process.stdout is not None
         answered, ended = threading.Event(), threading.Event()
-        watch = (process, FILE_SECONDS * len(wanted), answered, ended)
+        watch = (process, FILE_SECONDS, answered, ended)
         threading.Thread(target=_watch, args=watch, name="watchdog", daemon=True).start()
         try:
             pickle.dump((self._root, self._rules, list(wanted)), process.stdin)

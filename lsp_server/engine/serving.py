@@ -11,9 +11,10 @@ import logging
 import threading
 from dataclasses import dataclass
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 from lsp_server.engine.agreement import open_encoder
-from lsp_server.engine.card import ModelError, read_card
+from lsp_server.engine.card import CARD, ModelError, read_card
 from lsp_server.engine.devices import AUTO, get_device
 from lsp_server.engine.encoder import Encoder
 from lsp_server.engine.installed import find_by_fingerprint, find_installed, find_model
@@ -23,6 +24,9 @@ from lsp_server.engine.remembered import measured_here
 OFF = "off"
 
 _log = logging.getLogger(__name__)
+
+_loaded: WeakValueDictionary[tuple[str, str, int], Encoder] = WeakValueDictionary()  # as long as an index uses them
+_loading = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +138,12 @@ class Models:
             return self._encoders[model.fingerprint]
 
     def _open(self, folder: Path) -> Encoder:
-        return open_encoder(folder, self._asked.device, measured_here(self._asked.cache_dir))
+        key = (str(folder), self._asked.device, (folder / CARD).stat().st_mtime_ns)
+        with _loading:  # indexes of several roots share it
+            if (encoder := _loaded.get(key)) is None:
+                encoder = open_encoder(folder, self._asked.device, measured_here(self._asked.cache_dir))
+                _loaded[key] = encoder
+            return encoder
 
     def unload(self) -> None:
         """Give back what was loaded."""

@@ -285,6 +285,8 @@ def path_text(path: bytes) -> str:
 
 
 def in_scope(path: str, scope: frozenset[str]) -> bool:
-    """Return whether a path (a folder's may end in '/') is one of `scope` or lies in a folder that is."""
+    """Return whether a path (a folder's may end in '/') is one of `scope` or in a folder that is; "" is the root."""
+    if not scope or "" in scope:
+        return bool(scope)
     steps = path.rstrip("/").split("/")
     return any("/".join(steps[:end]) in scope for end in range(1, len(steps) + 1))

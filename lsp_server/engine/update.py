@@ -71,6 +71,7 @@ class Plan:
     deleted: tuple[str, ...]
     skipped: dict[str, str]  # path -> reason
     scope: frozenset[str]  # the files and folders that were looked at, empty for the whole root
+    present: int  # files that were found
 
 
 def plan_all(
@@ -119,7 +120,8 @@ def _plan(
 ) -> Plan:
     wanted = tuple(Wanted(entry.path, entry.stamp, _known_hash(known.get(entry.path), recipe)) for entry in changed)
     present = {entry.path for entry in found.files}
-    return Plan(wanted, tuple(path for path in known if path not in present), dict(found.skipped), scope)
+    deleted = (path for path in known if path not in present and not in_scope(path, found.unsure))
+    return Plan(wanted, tuple(deleted), dict(found.skipped), scope, len(present))
 
 
 def _is_changed(entry: FileEntry, known: KnownFile | None, recipe: str) -> bool:
@@ -183,6 +185,8 @@ class Pass:
         """Do what `plan` says. Raises ModelError when there is no encoder; words are complete by then."""
         self.files_total = len(plan.wanted)
         self._cache.trim()  # an earlier pass was stopped before it did so itself
+        if plan.wanted and not plan.scope:
+            self._store.remember("files_wanted", str(plan.present))  # for those who follow
         if plan.deleted:
             self._store.delete_files(plan.deleted)
         if plan.scope:  # what was just saved does not wait for what a pass over everything has left
@@ -192,6 +196,7 @@ class Pass:
         self._count_texts()
         self._start(self._read, plan.wanted)
         try:
+            yield self._progress("read", "")  # the look is over
             yield from self._work()
             self._finish(plan)
             if isinstance(self._trouble, EngineError):

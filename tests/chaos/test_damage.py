@@ -152,7 +152,7 @@ def is_right(root, cache):
         assert not index.home.is_damaged
         graph = json.loads(index.home.graph.with_suffix(".json").read_text())
         assert (index.folder / graph["file"]).is_file()
-        assert index.home.writer() is None
+        assert not index.home.writer()[1]
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -1,10 +1,13 @@
 """Programs that share one root although they differ: in their settings, their model, their version, their luck."""
 
 import contextlib
+import errno
+import gc
 import os
 import subprocess
 import sys
 import time
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -225,3 +228,50 @@ def test_who_cannot_write_begins_no_copy(make_index, monkeypatch):
         assert not home.store.exists()
         with pytest.raises(Busy), Home(index.root, options.cache_dir, options.rules.key()).writing():
             pass
+
+
+def test_what_a_failing_disk_does_not_tell_is_not_forgotten(make_index, monkeypatch):
+    """A folder that cannot be listed this once is not gone; one that is shut is."""
+    index = make_index(CODE + "//- docs/guide.md\n# How to brew coffee\n")
+    scandir, trouble = os.scandir, [errno.EIO]
+
+    def failing(path):
+        if str(path).endswith("docs") and trouble:
+            raise OSError(trouble[0], "the disk fails")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", failing)
+    refreshed(index)
+    assert "How to brew coffee" in names(index, "brew coffee")
+    assert any(path == "docs/" for path, _ in index.status().skipped)
+    trouble[0] = errno.EACCES
+    refreshed(index)
+    assert "How to brew coffee" not in names(index, "brew coffee")
+    trouble.clear()
+    refreshed(index)
+    assert "How to brew coffee" in names(index, "brew coffee")
+
+
+def test_indexes_of_one_process_share_the_model_and_let_go_of_it(tmp_path):
+    roots = [write_workspace(tmp_path / name, CODE) for name in ("one", "two")]
+    one, two = (Index(root, Options(cache_dir=str(tmp_path / "cache"))) for root in roots)
+    assert one.encoder() is two.encoder()
+    kept = weakref.ref(one.encoder())
+    one.close()
+    assert kept() is not None
+    two.close()
+    gc.collect()
+    assert kept() is None
+
+
+def test_who_follows_sees_how_much_is_to_be_done(make_index):
+    index = make_index(CODE)
+    write_workspace(index.root, "".join(f"//- new{i}.py\ndef brew_{i}():\n    pass\n" for i in range(20)))
+    passing = index.update()
+    while next(passing).phase == "scan":
+        pass
+    index.catch_up()
+    assert index.status().files_done < index.status().files_total == 22
+    drain(passing)
+    index.catch_up()
+    assert index.status().files_done == index.status().files_total == 22

@@ -1,6 +1,7 @@
 """A folder on its own, with its real process: what nobody tells of is found, what is closed amid opening is gone."""
 
 import asyncio
+import time
 
 import pytest
 
@@ -81,3 +82,17 @@ async def test_a_folder_may_be_closed_amid_its_work(tmp_path):
     await told.until(lambda: folder.progress is not None)
     await folder.close()
     assert folder.index is None
+
+
+async def test_what_a_look_at_the_files_takes_is_not_what_embedding_takes(tmp_path):
+    """Else an hour's first index would keep missed changes from being looked for, for days."""
+    told = Told()
+    root, folder = make(tmp_path, told)
+    write_files(root, "".join(f"//- m{i}.py\ndef step_{i}(value):\n    return value * {i}\n" for i in range(150)))
+    await folder.open([])
+    await told.until(lambda: folder.progress is not None and folder.progress.texts_done > 0)
+    embedding = time.monotonic()
+    await told.until(lambda: folder.state == "ready")
+    assert 0 < folder._scan_ended <= embedding
+    assert folder._scan_took < time.monotonic() - folder._scan_ended
+    await folder.close()

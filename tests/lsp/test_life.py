@@ -289,6 +289,18 @@ async def test_indexing_is_paused_and_resumed_by_command(client, project):
     assert "send_mail" in await client.names("deliver a message", limit=200)
 
 
+async def test_a_pause_that_is_taken_back_at_once_loses_no_work(client, project):
+    """The work is cancelled and wanted again before it has ended."""
+    await fill(project)
+    await client.initialize(project)
+    await client.state("indexing")
+    await client.until(lambda: any(f["symbols"] for p in client.of("semanticIndex/status") for f in p["folders"]))
+    for name in ("pause", "resume", "pause", "resume"):
+        await client.command(f"meaning-ls.{name}")
+    told = await client.ready()
+    assert told["folders"][0]["symbols"] == told["folders"][0]["embedded"] > 200
+
+
 async def test_what_is_open_and_saved_comes_before_the_rest(client, project):
     await fill(project)
     await client.initialize(project)

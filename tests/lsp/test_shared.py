@@ -1,6 +1,7 @@
 """Several editors on one folder: one writes, the others read, and whoever stays takes over."""
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -72,6 +73,42 @@ async def test_one_writes_the_other_reads_and_takes_over_when_the_writer_is_kill
         assert told["folders"][0]["symbols"] == told["folders"][0]["embedded"] > 15 * 40
 
 
+async def test_what_a_dead_writer_left_undone_is_done_by_who_stays(project, tmp_path):
+    """The second had nothing to do itself, and was told of nothing."""
+    async with editor(tmp_path / "cache") as one, editor(tmp_path / "cache") as two:
+        for client in (one, two):
+            await client.initialize(project)
+            await client.ready()
+        write_files(project, MANY)
+        one.watched(*((project / f"src/part{i}.py", 1) for i in range(15)))
+        await one.until(lambda: any(f["symbols"] > 100 for p in one.of("semanticIndex/status") for f in p["folders"]))
+        for child in psutil.Process(one.process.pid).children(recursive=True):
+            os.kill(child.pid, signal.SIGKILL)
+        one.process.kill()
+        await one.process.wait()
+
+        async def whole():
+            folder = (await two.request("workspace/semanticIndex"))["folders"][0]
+            return folder["state"] == "ready" and folder["symbols"] == folder["embedded"] > 15 * 40
+
+        await until(whole)
+
+
+async def test_a_note_of_a_writer_that_holds_no_lock_is_not_believed_for_long(project, tmp_path):
+    """A process that lives, but is none of ours: an id that was given anew, or a file that somebody else wrote."""
+    async with editor(tmp_path / "cache") as client:
+        await client.initialize(project)
+        await client.ready()
+        (index,) = (tmp_path / "cache").glob("index-*/*")
+        since = len(client.heard)
+        note = {"pid": os.getpid(), "since": time.time(), "program": "stranger"}
+        (index / "writer.json").write_text(json.dumps(note))
+        await client.until(lambda: ["reading"] in client.states(since))
+        since = len(client.heard)
+        await client.until(lambda: ["ready"] in client.states(since))
+        assert not (index / "writer.json").exists()
+
+
 async def _message(client, words):
     folder = (await client.request("workspace/semanticIndex"))["folders"][0]
     return words in folder.get("message", "") and folder["message"]
@@ -112,6 +149,7 @@ async def test_a_branch_that_is_checked_out_behind_the_editors_back_is_noticed(c
     since = len(client.heard)
     git(project, "checkout", "other")
     await client.until(lambda: any("indexing" in states for states in client.states(since)))
+    since = len(client.heard) - 1
     await client.ready(since)
     assert "brew_coffee" in await client.names("brew_coffee")
 

@@ -30,6 +30,9 @@ ENGINE_ORDER = (
     *("reading", "overlay", "update", "writing", "index"),
 )
 
+# Who speaks SQL, as docs/architecture.md says.
+SQL = ("database", "store", "commits", "vector_cache", "examine")
+
 # Where a library may be imported; everywhere else it is a mistake.
 HOMES = {
     "tree_sitter": {"engine.syntax"},
@@ -37,10 +40,7 @@ HOMES = {
     "huggingface_hub": {"models.hub"},
     "tokenizers": {"engine.tokens"},
     "hnswlib": {"engine.hnsw"},
-    "sqlite3": {
-        *("engine.database", "engine.home", "engine.vector_cache", "engine.store", "engine.commits"),
-        *("engine.examine", "engine.writing", "engine.index"),
-    },
+    "sqlite3": {f"engine.{name}" for name in (*SQL, "home", "writing", "index")},  # the last three catch its errors
     "filelock": {"engine.home", "engine.examine", "models.pull"},
     "platformdirs": {"engine.cache"},
     "urllib.parse": {"convert", "engine.endpoint", "models.connect", "models.commands"},
@@ -111,6 +111,18 @@ def test_libraries_stay_at_home(library):
     assert holders(library) == HOMES[library]
 
 
+def test_who_speaks_sql_is_told():
+    speaks = {
+        module.removeprefix(f"{ENGINE}.")
+        for module, path in MODULES.items()
+        if "sqlite3" in IMPORTS[module] and re.search(r"\.execute(many|script)?\(", path.read_text(encoding="utf-8"))
+    }
+    assert speaks == set(SQL)
+    page = (CHECKOUT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    *first, last = SQL
+    assert f"SQL in {', '.join(f'`{name}`' for name in first)} and `{last}`" in page
+
+
 def test_there_is_no_network():
     """But for models from the hub (models.hub) and servers that a user has connected (engine.endpoint): see HOMES."""
     for library in sorted(NETWORK):
@@ -152,12 +164,15 @@ def test_every_module_says_what_it_does():
 
 
 def test_no_module_does_two_jobs():
-    """Past 400 lines a file has two jobs; a table of data is not measured by its length."""
-    tables = {"lsp_server.engine.languages"}
-    long = {
-        module: len(path.read_text("utf-8").splitlines()) for module, path in MODULES.items() if module not in tables
-    }
-    assert not {module: lines for module, lines in long.items() if lines > 500}
+    """Past 400 lines a file has two jobs, but for those named here, which have one each; none has more than 500."""
+    lines = {module: len(path.read_text("utf-8").splitlines()) for module, path in MODULES.items()}
+    assert {module.removeprefix("lsp_server.") for module, many in lines.items() if many > 400} <= LONG
+    assert max(lines.values()) <= 500
+
+
+# One job that takes more: a table of what each request or command does, the grammar of all commands, the face of the
+# engine, the states of a folder, a pass, a model made into one of ours.
+LONG = {"server", "__main__", "arguments", "engine.index", "folder", "engine.update", "models.export"}
 
 
 # Modules that only run where an extra is installed.

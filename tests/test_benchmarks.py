@@ -74,4 +74,4 @@ def test_results_are_json_with_one_line_per_entry(tmp_path: Path):
 def test_memory_of_this_very_process():
     now = memory.sample(os.getpid())
     assert now.parts
-    assert 1 < now.headline < 100_000
+    assert 1 < now.rss < 100_000

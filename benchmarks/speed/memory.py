@@ -1,7 +1,7 @@
 """Memory: the server and its children, sampled while they work.
 
-RSS counts a page that two processes share twice; PSS (Linux) shares it out. Both are sums over the process tree; the
-targets are checked against PSS where there is one, against RSS elsewhere.
+RSS counts a page that two processes share twice; PSS (Linux) shares it out. Both are sums over the process tree.
+Targets are said of RSS, and checked against its sum, which is the stricter of the two; PSS is told beside it.
 """
 
 from __future__ import annotations
@@ -24,17 +24,12 @@ class Sample:
 
     rss: float
     pss: float  # 0 where the system has none
-    parts: tuple[float, ...]  # headline figure of each process, the parent first
-
-    @property
-    def headline(self) -> float:
-        """What is compared with the target."""
-        return self.pss or self.rss
+    parts: tuple[float, ...]  # RSS of each process, the parent first
 
     def __str__(self) -> str:
         """Both sums."""
-        pss = f"PSS {self.pss:.0f} MB, " if self.pss else ""
-        return f"{pss}RSS {self.rss:.0f} MB, processes {' + '.join(f'{part:.0f}' for part in self.parts)}"
+        pss = f", PSS {self.pss:.0f} MB" if self.pss else ""
+        return f"RSS {self.rss:.0f} MB ({' + '.join(f'{part:.0f}' for part in self.parts)}){pss}"
 
 
 def sample(pid: int) -> Sample:
@@ -53,12 +48,12 @@ def sample(pid: int) -> Sample:
             continue
         rss += full.rss / MEGABYTE
         pss += getattr(full, "pss", 0) / MEGABYTE
-        parts.append(getattr(full, "pss", full.rss) / MEGABYTE)
+        parts.append(full.rss / MEGABYTE)
     return Sample(rss, pss, tuple(parts))
 
 
 class Peak:
-    """Samples a process tree from entering to leaving the context; `largest` is the sample with the most memory."""
+    """Samples a process tree from entering to leaving the context; `largest` is the sample with the most RSS."""
 
     def __init__(self, pid: int) -> None:
         self.largest = Sample(0, 0, ())
@@ -79,6 +74,6 @@ class Peak:
     def _watch(self) -> None:
         while not self._stop.is_set():
             now = sample(self._pid)
-            if now.headline > self.largest.headline:
+            if now.rss > self.largest.rss:
                 self.largest = now
             self._stop.wait(PERIOD)

@@ -1,7 +1,9 @@
 """Whatever happens to the files, in whatever order it is noticed: the index ends as one made from the final tree."""
 
+import contextlib
 import os
 import shutil
+import sqlite3
 import tempfile
 from pathlib import Path
 
@@ -74,6 +76,50 @@ def contents(index: Index) -> set[tuple[object, ...]]:
     return {(hit.path, hit.kind, hit.name, hit.container, hit.span, hit.preview) for hit in hits} | {embedded, skipped}  # type: ignore[arg-type]
 
 
+def stored(index: Index) -> dict[str, object]:
+    """What ranking goes by, under names that do not depend on the order of things: texts, vectors, words, postings."""
+    with contextlib.closing(sqlite3.connect(index.store_path)) as db:
+        db.execute("INSERT INTO words (words, rank) VALUES ('integrity-check', 0)")
+        texts: dict[int, tuple[object, ...]] = {
+            row[0]: row[1:]
+            for row in db.execute(
+                "SELECT s.id, f.path, s.kind, s.name, s.container, s.spans, s.ascii, s.detail, s.text_hash, s.bag, "
+                "w.name, w.doc, w.code FROM symbols s JOIN files f ON f.id = s.file_id "
+                "LEFT JOIN words w ON w.rowid = s.id"
+            )
+        }
+        files = "SELECT path, size, content_hash, language, note, left_out, recipe FROM files ORDER BY path"
+        vectors = "SELECT text_hash, model, data FROM vectors WHERE text_hash IN (SELECT text_hash FROM symbols)"
+        # Each word of each text with its place (https://www.sqlite.org/fts5.html#the_fts5vocab_virtual_table_module).
+        db.execute("CREATE VIRTUAL TABLE temp.postings USING fts5vocab(main, words, instance)")
+        postings = db.execute("SELECT term, doc, col, offset FROM temp.postings").fetchall()
+        return {
+            "files": db.execute(files).fetchall(),
+            "texts": sorted(texts.values(), key=repr),
+            "vectors": sorted(db.execute(vectors)),
+            "pending": db.execute("SELECT text FROM pending").fetchall(),
+            "postings": sorted(((term, texts[doc], *place) for term, doc, *place in postings), key=repr),
+        }
+
+
+def scores(index: Index) -> dict[str, dict[tuple[object, ...], float]]:
+    """What ranking makes of it: BM25 alone, and together with meaning.
+
+    To be asked of an index that was opened anew: where one lives on, rows that have gone count in the averages of BM25
+    until they are swept.
+    """
+    index.catch_up()
+    asks = {"words": index.search_words, "meaning": index.search}
+    return {
+        f"{how}: {text}": {
+            (hit.path, hit.kind, hit.name, hit.span, hit.match): pytest.approx(hit.score, abs=1e-4)
+            for hit in ask(Query(text, limit=10_000)).hits
+        }
+        for text in ("send an item", "total of the cart", "whales", "größe later")
+        for how, ask in asks.items()
+    }
+
+
 @pytest.mark.timeout(300)
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.tuples(steps, st.sampled_from(("full", "paths", "later"))), min_size=1, max_size=8))
@@ -97,6 +143,10 @@ def test_any_sequence_of_changes_ends_as_the_final_tree(changes: list[tuple[tupl
         drain(fresh.update())
         try:
             assert contents(index) == contents(fresh)
+            assert stored(index) == stored(fresh)
+            index.close()
+            index = Index(root, Options(cache_dir=f"{folder}/one", threads=1), BagEncoder())
+            assert scores(index) == scores(fresh)
         finally:
             index.close()
             fresh.close()

@@ -1,4 +1,4 @@
-"""The long form of the kills: `make chaos`, or PYTHONPATH=tests python -m chaos [--kills N] [--seed N].
+"""The long form of the kills: `make chaos`, or PYTHONPATH=tests python -m chaos [--kills N] [--seconds N] [--seed N].
 
 Goes on until so many processes were killed amid their work; each project gets a seed of its own, all follow from the
 first. What happened is kept in benchmarks/results/chaos-<commit>.json;
@@ -23,13 +23,14 @@ ROUNDS = 12  # on one project
 def main() -> int:
     parser = argparse.ArgumentParser(description="Kills indexing processes at random moments and compares the index.")
     parser.add_argument("--kills", type=int, default=400)
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="stop after this long, done or not")
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     arguments = parser.parse_args()
     chance = random.Random(arguments.seed)
     done: list[Chaos] = []
     began, seed = time.monotonic(), arguments.seed
     try:
-        while _total(done) < arguments.kills:
+        while _total(done) < arguments.kills and time.monotonic() - began < arguments.seconds:
             seed = chance.randrange(10**6)
             with tempfile.TemporaryDirectory() as folder:
                 chaos = Chaos(Path(folder), seed, files=chance.randint(10, 40))
@@ -38,7 +39,7 @@ def main() -> int:
                     work = WORK[number % len(WORK)]
                     chaos.round(work, chance.choices(VICTIMS, k=chance.randint(1, 4)))
                     _say(f"{_total(done)} kills, seed {seed}, {work}: the same index")
-                    if _total(done) >= arguments.kills:
+                    if _total(done) >= arguments.kills or time.monotonic() - began >= arguments.seconds:
                         break
     except BaseException:
         _say(f"begun with --seed {arguments.seed}; the project's seed is {seed}")

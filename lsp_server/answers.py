@@ -25,7 +25,7 @@ from lsp_server.convert import (
     to_semantic_symbol,
     to_workspace_symbol,
 )
-from lsp_server.documents import Documents
+from lsp_server.documents import Document, Documents
 from lsp_server.engine.encoder import ModelError
 from lsp_server.engine.errors import EngineError
 from lsp_server.engine.files import FilesError, Rules, read
@@ -97,10 +97,13 @@ class Answers:
 
     async def similar(self, params: SimilarSymbolParams) -> SemanticSymbolResult:
         """Find code like what stands in a range. Nothing is found where nothing is indexed; the status says so."""
-        owned = self._workspace.owner(params.text_document)
-        trouble = "" if owned is not None else f"{params.text_document} lies in no open folder."
         start, end = params.range["start"], params.range["end"]
-        last = end["line"] - (end["character"] == 0 and end["line"] > start["line"])
+        uri, first = self._documents.in_file(params.text_document, start["line"])
+        _, last = self._documents.in_file(
+            params.text_document, end["line"] - (end["character"] == 0 and end["line"] > start["line"])
+        )
+        owned = self._workspace.owner(uri)
+        trouble = "" if owned is not None else f"{params.text_document} lies in no open folder."
 
         def find(folder: Folder, index: Index) -> Found:
             nonlocal trouble
@@ -108,7 +111,7 @@ class Answers:
                 return Found()
             try:
                 query = self._query(folder, "", params.filters, owned[1])
-                answer = index.similar(owned[1], start["line"], max(last, start["line"]), query)
+                answer = index.similar(owned[1], first, max(last, first), query)
             except EngineError as error:
                 trouble = str(error)
                 return Found()
@@ -138,10 +141,11 @@ class Answers:
 
     async def explain(self, query: str, location: Location) -> dict[str, float | str]:
         """Say why the symbol at a place stands where it stands for a question. Raises EngineError."""
-        folder, path = self._owner(location["uri"])
+        uri, line = self._documents.in_file(location["uri"], location["range"]["start"]["line"])
+        folder, path = self._owner(uri)
 
         def ask(index: Index) -> dict[str, float | str]:
-            return index.explain(self._query(folder, query, Filters(), path), path, location["range"]["start"]["line"])
+            return index.explain(self._query(folder, query, Filters(), path), path, line)
 
         reasons = await self._ask_one(folder, ask)
         # NaN stands for "was not compared", and is no JSON.
@@ -184,7 +188,8 @@ class Answers:
         """Leave out what belongs to a folder inside this one, which is asked as well."""
         if not any(other is not folder and folder.relative(other.path) for other in self._workspace.folders):
             return rows
-        owners = ((row, self._workspace.owner(row["location"]["uri"])) for row in rows)
+        files = ((row, self._documents.in_file(row["location"]["uri"], 0)[0]) for row in rows)
+        owners = ((row, self._workspace.owner(file)) for row, file in files)
         return [row for row, owner in owners if owner is not None and owner[0] is folder]
 
     async def _ask_one(self, folder: Folder, ask: Callable[[Index], T]) -> T:
@@ -213,12 +218,18 @@ class Answers:
 
     def _row(self, folder: Folder, index: Index, hit: Hit) -> SemanticSymbol:
         document = self._documents.at(folder.path / hit.path)
-        if document is not None:
-            lines: Sequence[str] = document.lines.copy()
-        else:
-            lines = () if hit.ascii else self._texts.lines(index.root, hit.path, index.rules)
-        uri = document.uri if document is not None else below(folder.uri, hit.path)
-        return to_semantic_symbol(hit, uri, self._range(hit.span, lines), self._range(hit.name_span, lines))
+        if isinstance(document, Document):
+            return self._placed(hit, document.uri, document.lines.copy(), hit.span, hit.name_span)
+        if document is not None and hit.unsaved:
+            whole, name = document.in_cell(hit.span), document.in_cell(hit.name_span)
+            if whole is not None and name is not None:
+                cell, span = whole
+                return self._placed(hit, cell.uri, cell.lines, span, name[1])
+        lines = () if hit.ascii else self._texts.lines(index.root, hit.path, index.rules)
+        return self._placed(hit, below(folder.uri, hit.path), lines, hit.span, hit.name_span)
+
+    def _placed(self, hit: Hit, uri: str, lines: Sequence[str], whole: Span, name: Span) -> SemanticSymbol:
+        return to_semantic_symbol(hit, uri, self._range(whole, lines), self._range(name, lines))
 
     def _range(self, span: Span, lines: Sequence[str]) -> Range:
         return to_range(span, lines, self._documents.encoding) if lines else ascii_range(span)

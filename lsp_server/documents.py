@@ -3,10 +3,9 @@
 Takes open, change and close as the client tells them, gives the text line by line. Only the lines that a change touches
 are made anew, so a thousand cursors in a large file cost a thousand small steps. pygls keeps documents too, but cuts
 lines at form feeds and U+2028, after which every edit lands in the wrong place.
-Of a notebook the client tells the cells; they are put together as the file that would be saved.
+Of a notebook the client tells the cells; from the first edit on they are put together as a file (notebook.py).
 """
 
-import json
 import logging
 from collections.abc import Iterable, Iterator
 from pathlib import PurePath
@@ -14,6 +13,7 @@ from pathlib import PurePath
 from lsprotocol import types
 
 from lsp_server.convert import UTF16, from_position, split_lines, to_path
+from lsp_server.notebook import Cell, Notebook
 from lsp_server.protocol import Position
 
 _log = logging.getLogger(__name__)
@@ -61,7 +61,9 @@ class Documents:
         self._paths: dict[PurePath, str] = {}
         self._notebooks: dict[str, list[types.NotebookCell]] = {}
         self._edited_notebooks: set[str] = set()  # since they were opened or saved
+        self._written: dict[str, Notebook] = {}  # those that were edited since they were opened
         self._cells: dict[str, Document] = {}
+        self._languages: dict[str, str] = {}  # of cells
 
     def __iter__(self) -> Iterator[PurePath]:
         """Give the paths of what is open, in the order of opening."""
@@ -93,7 +95,7 @@ class Documents:
         if (path := to_path(notebook.uri)) is not None:
             self._paths[path] = notebook.uri
         for text in texts:
-            self._cells[text.uri] = Document(text.uri, text.text, self.encoding)
+            self._open_cell(text)
 
     def change_notebook(self, uri: str, change: types.NotebookDocumentChangeEvent) -> None:
         """Apply changes to a notebook: its cells first, then their texts."""
@@ -104,13 +106,14 @@ class Documents:
         if (structure := change.cells.structure) is not None:
             array = structure.array
             cells[array.start : array.start + array.delete_count] = array.cells or ()
-            for text in structure.did_open or ():
-                self._cells[text.uri] = Document(text.uri, text.text, self.encoding)
             for closed in structure.did_close or ():
-                self._cells.pop(closed.uri, None)
+                self._close_cell(closed.uri)
+            for text in structure.did_open or ():
+                self._open_cell(text)
         for content in change.cells.text_content or ():
             if (document := self._cells.get(content.document.uri)) is not None:
                 _apply(document, content.changes)
+        self._written[uri] = Notebook(uri, [self._cell(cell) for cell in cells])
 
     def save_notebook(self, uri: str) -> None:
         """Note that the file holds what is open."""
@@ -119,33 +122,46 @@ class Documents:
     def close_notebook(self, uri: str) -> None:
         """Forget a notebook that was closed."""
         self._edited_notebooks.discard(uri)
+        self._written.pop(uri, None)
         for cell in self._notebooks.pop(uri, ()):
-            self._cells.pop(cell.document, None)
+            self._close_cell(cell.document)
         if (path := to_path(uri)) is not None:
             self._paths.pop(path, None)
 
     def get(self, uri: str) -> Document | None:
-        """Return an open document; a notebook is one with the text of the file that would be saved."""
-        cells = self._notebooks.get(uri)
-        return self._open.get(uri) if cells is None else Document(uri, self._saved(cells), self.encoding)
+        """Return what answers instead of a file: an open document, or as JSON a notebook that was edited."""
+        written = self._written.get(uri)
+        return self._open.get(uri) if written is None else Document(uri, written.text, self.encoding)
 
     def uris(self) -> tuple[str, ...]:
         """Return the documents that are open, of notebooks the edited: their files know more of the others."""
         return (*self._open, *self._edited_notebooks)
 
-    def _saved(self, cells: Iterable[types.NotebookCell]) -> str:
-        """Return notebook cells as nbformat writes them; what they printed is not told, and not searched."""
-        written = []
-        for cell in cells:
-            text = self._cells.get(cell.document)
-            kind = "code" if cell.kind == types.NotebookCellKind.Code else "markdown"
-            written.append({"cell_type": kind, "metadata": {}, "source": text.lines if text else []})
-        book = {"cells": written, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
-        return json.dumps(book, indent=1, ensure_ascii=False)
+    def at(self, path: PurePath) -> Document | Notebook | None:
+        """Return what answers instead of the file of a path; a notebook still knows its cells."""
+        uri = self._paths.get(path, "")
+        return self._written.get(uri) or self._open.get(uri)
 
-    def at(self, path: PurePath) -> Document | None:
-        """Return the open document of a path."""
-        return self.get(self._paths.get(path, ""))
+    def in_file(self, uri: str, line: int) -> tuple[str, int]:
+        """Return the document that is indexed and its line; a cell of an edited notebook is part of that."""
+        for notebook in tuple(self._written.values()):
+            if (row := notebook.in_text(uri, line)) is not None:
+                return notebook.uri, row
+        return uri, line
+
+    def _open_cell(self, text: types.TextDocumentItem) -> None:
+        self._cells[text.uri] = Document(text.uri, text.text, self.encoding)
+        self._languages[text.uri] = str(getattr(text.language_id, "value", text.language_id))
+
+    def _close_cell(self, uri: str) -> None:
+        self._cells.pop(uri, None)
+        self._languages.pop(uri, None)
+
+    def _cell(self, cell: types.NotebookCell) -> Cell:
+        text = self._cells.get(cell.document)
+        is_code = cell.kind == types.NotebookCellKind.Code
+        language = self._languages.get(cell.document, "") if is_code else ""
+        return Cell(cell.document, "code" if is_code else "markdown", language, tuple(text.lines) if text else ())
 
 
 def _apply(document: Document, changes: Iterable[types.TextDocumentContentChangeEvent]) -> None:

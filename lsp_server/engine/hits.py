@@ -42,6 +42,7 @@ class Hit:
     match: str  # 'meaning', 'words', 'name', 'mixed'
     preview: str
     detail: str
+    unsaved: bool  # the spans are those of a text that is open, not of the file
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,4 +70,5 @@ def make_hit(details: Details) -> Hit:
         match="words",
         preview=details.preview,
         detail=details.detail,
+        unsaved=details.unsaved,
     )

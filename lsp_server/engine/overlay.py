@@ -120,7 +120,7 @@ class Overlay:
         shown = self._shown
         found = {symbol_id: shown[symbol_id] for symbol_id in ids if symbol_id in shown}
         return {
-            symbol_id: Details(path, language, s.kind, s.name, s.container, s.spans, s.ascii, s.preview, s.detail)
+            symbol_id: Details(path, language, s.kind, s.name, s.container, s.spans, s.ascii, s.preview, s.detail, True)
             for symbol_id, (path, language, s) in found.items()
         }
 

@@ -63,6 +63,7 @@ class Details:
     ascii: bool
     preview: str
     detail: str
+    unsaved: bool = False
 
 
 class Store:

@@ -6,6 +6,9 @@ import * as vscode from 'vscode';
 import { toCell } from './notebooks.js';
 import type { SemanticSymbol } from './protocol.js';
 
+/** What VS Code calls the cells of a notebook, by the path of its file. */
+const CELL = 'vscode-notebook-cell';
+
 /** Return a symbol's whole range, doc comment included. */
 export function rangeOf(symbol: SemanticSymbol): vscode.Range {
   return toRange(symbol.location.range);
@@ -18,7 +21,10 @@ export function nameOf(symbol: SemanticSymbol): vscode.Range {
 
 /** Return a path as VS Code shows it: relative to its folder, with the folder's name when there are several. */
 export function pathOf(uri: string): string {
-  return vscode.workspace.asRelativePath(vscode.Uri.parse(uri));
+  const { path, scheme, authority } = vscode.Uri.parse(uri);
+  return vscode.workspace.asRelativePath(
+    scheme === CELL ? vscode.Uri.from({ scheme: 'file', authority, path }) : vscode.Uri.parse(uri),
+  );
 }
 
 /** Open a symbol with the cursor on its name. Says so when its file has gone. */

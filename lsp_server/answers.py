@@ -188,9 +188,9 @@ class Answers:
         """Leave out what belongs to a folder inside this one, which is asked as well."""
         if not any(other is not folder and folder.relative(other.path) for other in self._workspace.folders):
             return rows
-        files = ((row, self._documents.in_file(row["location"]["uri"], 0)[0]) for row in rows)
-        owners = ((row, self._workspace.owner(file)) for row, file in files)
-        return [row for row, owner in owners if owner is not None and owner[0] is folder]
+        owners = ((row, self._workspace.owner(row["location"]["uri"])) for row in rows)
+        # The cell of a notebook is nobody's file, and known to the folder alone that the notebook belongs to.
+        return [row for row, owner in owners if owner is None or owner[0] is folder]
 
     async def _ask_one(self, folder: Folder, ask: Callable[[Index], T]) -> T:
         index = folder.index

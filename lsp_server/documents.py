@@ -144,8 +144,8 @@ class Documents:
 
     def in_file(self, uri: str, line: int) -> tuple[str, int]:
         """Return the document that is indexed and its line; a cell of an edited notebook is part of that."""
-        for notebook in tuple(self._written.values()):
-            if (row := notebook.in_text(uri, line)) is not None:
+        for edited in tuple(self._edited_notebooks):
+            if (notebook := self._written.get(edited)) and (row := notebook.in_text(uri, line)) is not None:
                 return notebook.uri, row
         return uri, line
 

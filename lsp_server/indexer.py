@@ -42,6 +42,7 @@ from lsp_server.stdout import claim_stdout
 
 IDLE_SECONDS = 600.0  # without work; then the model's memory is given back, and the server starts us again on demand
 LAST_SECONDS = 2.0  # for a running pass to end itself after the server has gone
+LARGE = 1_000  # texts of one pass, which leaves 100 MB behind that only the end of the process gives back
 WAIT_SECONDS = 0.5  # between looks whether it is our turn
 REPORT_SECONDS = 0.05  # between reports of one job without news for readers
 
@@ -136,17 +137,18 @@ class Jobs:
 
 
 def work(index: Index, jobs: Jobs, say: Say) -> None:
-    """Do jobs until there are no more."""
+    """Do jobs until there are no more, or a large one is done: the server starts another process when there is work."""
     most = index.options.threads or default_threads()
     courtesy = Courtesy(partial(measure, index.writing.children), psutil.cpu_count() or 1, most)
     turn = Turn(index.home.cache)
-    while (job := jobs.take()) is not None:
+    embedded = 0
+    while embedded <= LARGE and (job := jobs.take()) is not None:
         started = time.monotonic()
         index.writing.pace = courtesy if job.whole else at_full_speed  # what was just saved is waited for
         index.writing.glance = partial(_glance, job, jobs)
-        end, message = "", ""
+        end, message, embedded = "", "", 0
         try:
-            end = _run(index, job, jobs, turn, say)
+            end, embedded = _run(index, job, jobs, turn, say)
         except Busy as error:
             end, message = "busy", str(error)
         except Interrupted:
@@ -170,21 +172,26 @@ def work(index: Index, jobs: Jobs, say: Say) -> None:
             say({"job": job.number, "end": end, "message": message})
 
 
-def _run(index: Index, job: Job, jobs: Jobs, turn: Turn, say: Say) -> str:
-    """Do one job as far as it may go; give how it ended, "wait" if much is left and something speaks against it."""
+def _run(index: Index, job: Job, jobs: Jobs, turn: Turn, say: Say) -> tuple[str, int]:
+    """Do one job as far as it may go.
+
+    Gives how it ended, "wait" if much is left and something speaks against it, and how many texts were
+    embedded when it is done, else 0.
+    """
     steps = index.update(job.paths) if job.whole else index.update_paths(job.paths)
     with contextlib.closing(cast(Generator[Progress, None, None], steps)):  # closing it gives the lock back
-        told, generation = 0.0, -1
+        told, generation, embedded = 0.0, -1, 0
         for progress in steps:
+            embedded = progress.texts_done
             if job.whole and progress.texts_total - progress.texts_done > MUCH and _obstacle(job, jobs, turn):
-                return "wait"
+                return "wait", 0
             if verdict := jobs.verdict(job):
-                return verdict
+                return verdict, 0
             now = time.monotonic()
             if progress.generation != generation or now - told >= REPORT_SECONDS:
                 told, generation = now, progress.generation
                 say({"job": job.number, "progress": asdict(progress)})
-    return "done"
+    return "done", embedded
 
 
 def _glance(job: Job, jobs: Jobs) -> None:

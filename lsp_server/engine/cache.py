@@ -112,6 +112,7 @@ def _tag(home: Path) -> None:
         alone = all(_OURS.fullmatch(part.name) for part in home.iterdir())
         for folder in [home] if alone else [part for part in home.iterdir() if _OURS.fullmatch(part.name)]:
             if folder.is_dir() and not (folder / _TAG).exists():
+                (folder / _TAG).touch(mode=0o600)
                 (folder / _TAG).write_text(_TAG_TEXT, "utf-8")
 
 

@@ -196,7 +196,9 @@ async def test_errors_say_what_to_do(project, tmp_path):
     async with agent(project) as client:
         assert "say what the code does" in await refused(client, "find_code", query="  ")
         assert "limit" in await refused(client, "find_code", query="x", limit=0)
-        assert "meaning-ls why src/mail.py" in await refused(client, "similar_code", path="src/mail.py", line=999)
+        assert f"meaning-ls why {project / 'src/mail.py'}" in await refused(
+            client, "similar_code", path="src/mail.py", line=999
+        )
     async with agent(project, tmp_path / "none") as client:
         assert "does not exist" in await refused(client, "find_code", query=RECEIPT)
         assert "does not exist" in await told(client, "index_status")

@@ -350,14 +350,15 @@ def _export(arguments: argparse.Namespace) -> int:
     out = arguments.out or models_home(arguments.cache_dir) / options.id / "export"
     export(arguments.source, out, options, _say)
     card = read_card(out)
+    name = card.id if arguments.out is None else out.absolute()  # a bare name would be an id
     if arguments.json:
         _print_json({"id": card.id, "kind": card.kind, "folder": str(out)})
         return 0
     _print(f"{card.id} lies in {out}; REPORT.md there says how near it is to the original.")
     if card.kind not in EMBEDDERS:
-        _print(f"It reorders answers. To use it: meaning-ls search --rerank {arguments.out or card.id} QUERY")
+        _print(f"It reorders answers. To use it: meaning-ls search --rerank {name} QUERY")
     else:
-        _print(f"To use it for a project: meaning-ls index --model {arguments.out or card.id}")
+        _print(f"To use it for a project: meaning-ls index --model {name}")
     return 0
 
 

@@ -29,11 +29,20 @@ export const notebookMiddleware: NonNullable<Middleware['notebooks']> = {
   },
 };
 
-/** Return where in a cell a range of a notebook's file stands; undefined when the file is shown as text. */
+/** What VS Code calls the cells of a notebook, by the path of its file. */
+export const CELL = 'vscode-notebook-cell';
+
+/**
+ * Return where in a cell a range of a notebook's file stands; undefined when the file is shown as text. Of a notebook
+ * that was edited, the server names the cell itself.
+ */
 export async function toCell(
   uri: vscode.Uri,
   range: vscode.Range,
 ): Promise<{ uri: vscode.Uri; range: vscode.Range } | undefined> {
+  if (uri.scheme === CELL) {
+    return { uri, range };
+  }
   if (!uri.path.endsWith('.ipynb')) {
     return undefined;
   }

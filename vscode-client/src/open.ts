@@ -3,11 +3,8 @@
  */
 import * as vscode from 'vscode';
 
-import { toCell } from './notebooks.js';
+import { CELL, toCell } from './notebooks.js';
 import type { SemanticSymbol } from './protocol.js';
-
-/** What VS Code calls the cells of a notebook, by the path of its file. */
-const CELL = 'vscode-notebook-cell';
 
 /** Return a symbol's whole range, doc comment included. */
 export function rangeOf(symbol: SemanticSymbol): vscode.Range {

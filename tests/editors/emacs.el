@@ -184,6 +184,8 @@
 
   (visit "src/prices.py")
   (after-a-pass (lambda () (add (fact 'added))))
+  (wait "what was saved"                ; the pass may have been one that had begun before
+        (lambda () (equal "postage" (car (append (names (meaning-ls-search (fact 'second))) nil)))))
   (find-by-meaning (fact 'second))
   (saw 'again (jump))
 

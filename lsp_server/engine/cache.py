@@ -168,7 +168,7 @@ def sweep(cache_dir: str) -> None:
         for kept in kept_indexes(cache_dir):
             if kept.root is None or kept.folder == index_folder(kept.root, cache_dir):  # not known as ours, or wanted
                 continue
-            used = max(file.stat().st_mtime for file in kept.folder.iterdir())
+            used = max((file.stat().st_mtime for file in kept.folder.iterdir()), default=time.time())
             if time.time() - used > UNUSED_SECONDS:
                 shutil.rmtree(kept.folder)
                 _log.info("%s was not used for a month and is removed", kept.folder)

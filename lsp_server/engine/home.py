@@ -76,8 +76,11 @@ class Home:
 
     def begin(self) -> None:
         """Begin with what another index of this root holds, if there is one; a pass makes it right for our rules."""
-        others = [folder / "index.db" for folder in siblings(self.root, self._cache_dir) if folder != self.folder]
-        if self.store.exists() or not others:
+        if self.store.exists():
+            return
+        folders = siblings(self.root, self._cache_dir)
+        others = [store for folder in folders if folder != self.folder and (store := folder / "index.db").exists()]
+        if not others:
             return
         with contextlib.suppress(Busy, StoreError), self.writing():
             try:

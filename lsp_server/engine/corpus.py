@@ -6,6 +6,7 @@ searches in any: each works on the View that was there when it began.
 """
 
 import logging
+import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -25,7 +26,8 @@ from lsp_server.engine.words import Words
 
 DEAD_SHARE = 1 / 3  # of rows; from then on reading afresh costs less than carrying them along
 LAID_VECTORS = 4_000  # of unsaved texts that are remembered: 1.6 MB
-GRAPH_CANDIDATES = 200  # how many the graph is asked for: as many as ranking takes
+GRAPH_CANDIDATES = 200  # how many living vectors the graph is asked for: as many as ranking takes
+MOST_DEAD = 2.0  # nodes for each living one, at most: a graph that is worse is made anew, and until then less is found
 
 _log = logging.getLogger(__name__)
 KIND_NAMES = tuple(sorted(KINDS))
@@ -63,9 +65,11 @@ class View:
     rows_by_name: dict[str, list[int]]  # lower-case name -> rows, rows past n to be left out
     places: Sequence[Place]
     words: Words
+    word_averages: NDArray[np.float32]  # [fields], see `Words.averages`
     vectors: VectorTable
     graph: Graph | None
     graph_tail: Rows  # vector rows that the graph does not hold; empty without one
+    graph_wanted: int  # how many nodes to ask the graph for, so that GRAPH_CANDIDATES of them are alive; 0 without one
     by_vector: Rows  # rows that have a vector, ordered by it; empty without a graph
     tests: NDArray[np.bool_]  # [places]
     aside: NDArray[np.bool_]  # [places]
@@ -347,12 +351,14 @@ class Corpus:
 
     def _make_view(self) -> View:
         tail = by_vector = np.zeros(0, np.int64)
+        wanted = 0
         if self._vectors.is_on_disk:  # it has grown so
             self._graph = None
         if self._graph is not None:
             tail = np.flatnonzero(~np.isin(self._vectors.ids(), self._graph.ids))
             with_vector = np.flatnonzero(self._vector_rows >= 0)
             by_vector = with_vector[np.argsort(self._vector_rows[with_vector], kind="stable")]
+            wanted = self._wanted_of(self._graph, tail)
         stored = self._alive & (self._ids > 0)
         alive = self._alive
         if self._laid:
@@ -371,9 +377,11 @@ class Corpus:
             rows_by_name=self._rows_by_name,
             places=self._places,
             words=self._words,
+            word_averages=self._words.averages(alive),
             vectors=self._vectors,
             graph=self._graph,
             graph_tail=tail,
+            graph_wanted=wanted,
             by_vector=by_vector,
             tests=np.fromiter((place.is_test for place in self._places), np.bool_, len(self._places)),
             aside=np.fromiter((place.is_aside for place in self._places), np.bool_, len(self._places)),
@@ -382,6 +390,13 @@ class Corpus:
             stored_files=len(np.unique(self._files[stored])),
             embedded=int((stored & (self._vector_rows >= 0)).sum()),
         )
+
+    def _wanted_of(self, graph: Graph, tail: Rows) -> int:
+        """Return how many nodes hold about GRAPH_CANDIDATES living ones: the dead ones are as near as they were."""
+        used = np.zeros(len(self._vectors), np.bool_)
+        used[self._vector_rows[self._alive & (self._vector_rows >= 0)]] = True
+        used[tail] = False
+        return math.ceil(GRAPH_CANDIDATES * min(len(graph) / max(int(used.sum()), 1), MOST_DEAD))
 
     def _make_units(self, alive: NDArray[np.bool_]) -> Rows:
         units = np.full(len(self._places), -1, np.int64)

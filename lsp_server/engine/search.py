@@ -123,7 +123,7 @@ def allowed_rows(view: View, question: Question, literal: Iterable[int] | None, 
 
 def rank(view: View, question: Question, vector: Floats | None, allowed: Mask) -> Ranked:
     """Rank the `allowed` rows for `question`; `vector` is its unit embedding, None to go by words and names alone."""
-    found, share = view.words.score(query_terms(words_of(question.words)), len(view))
+    found, share = view.words.score(query_terms(words_of(question.words)), view.alive, view.word_averages)
     found *= allowed
     named = _named(view, question, allowed)
     wanted = max(CANDIDATES, 2 * question.query.limit)
@@ -270,7 +270,7 @@ def _by_graph(view: View, graph: Graph, vector: Floats, allowed: Mask) -> Rows:
     if len(tail) > CANDIDATES:
         cosines = view.vectors.cosines(vector, tail)
         tail = tail[np.argpartition(cosines, len(tail) - CANDIDATES)[-CANDIDATES:]]
-    proposed = view.vector_rows_of(graph.nearest(vector, GRAPH_CANDIDATES))
+    proposed = view.vector_rows_of(graph.nearest(vector, view.graph_wanted))
     rows = view.rows_with_vectors(np.unique(np.concatenate((proposed, tail))))
     return rows[allowed[rows]]
 

@@ -53,7 +53,6 @@ class Words:
     def __init__(self) -> None:
         self._segments: tuple[_Segment, ...] = ()
         self._lengths = np.zeros((len(FIELDS), 0), np.float32)
-        self._damping = np.zeros((len(FIELDS), 0), np.float32)
 
     def __len__(self) -> int:
         return self._lengths.shape[1]
@@ -71,19 +70,23 @@ class Words:
             lengths, ((tail >> 8).astype(np.intp), (rows - first).astype(np.intp)), (tail & 0xFF).astype(np.float32)
         )
         self._lengths = np.concatenate((self._lengths, lengths), axis=1)
-        average = self._lengths.mean(axis=1, keepdims=True) if len(self) else np.ones((len(FIELDS), 1), np.float32)
-        self._damping = (WEIGHTS[:, None] / (1 - LENGTH + LENGTH * self._lengths / np.maximum(average, 1e-6))).astype(
-            np.float32
-        )
         segments = (*self._segments, _Segment(terms, rows, tail))
         self._segments = segments if len(segments) <= SEGMENTS else (_merged(segments),)
 
-    def score(self, terms: Sequence[int], rows: int) -> tuple[Floats, Floats]:
-        """Return the BM25F score of the first `rows` rows, and the share of the question's weight that each row has.
+    def averages(self, alive: NDArray[np.bool_]) -> Floats:
+        """Return the mean length of each field over the rows that are `alive` (bool [rows]), float32 [fields], above 0."""
+        sums = self._lengths[:, : len(alive)] @ alive.astype(np.float32)
+        return np.maximum(sums / max(int(alive.sum()), 1), 1e-6).astype(np.float32)
 
-        Both float32 [rows]; the share is the idf of the terms found in a row over the idf of all terms, 0..1.
+    def score(self, terms: Sequence[int], alive: NDArray[np.bool_], averages: Floats) -> tuple[Floats, Floats]:
+        """Return the BM25F score of the first rows, and the share of the question's weight that each row has.
+
+        `alive`, bool [rows], says which rows count, `averages` how long their fields are: dead rows score 0 and change
+        nothing. Both results are float32 [rows]; the share is the idf of the terms found in a row over the idf of all
+        terms, 0..1.
         """
-        segments, damping = self._segments, self._damping
+        segments, lengths, rows = self._segments, self._lengths, len(alive)
+        living = int(alive.sum())
         scores = np.zeros(rows, np.float32)
         share = np.zeros(rows, np.float32)
         weight = 0.0
@@ -91,15 +94,19 @@ class Words:
             found = [(segment, segment.find(term)) for segment in segments]
             at = np.concatenate([segment.rows[part] for segment, part in found]) if found else np.zeros(0, np.uint32)
             tail = np.concatenate([segment.tail[part] for segment, part in found]) if found else np.zeros(0, np.uint16)
-            new = at < rows
-            if not new.all():
-                at, tail = at[new], tail[new]
-            gains = (tail & 0xFF) * damping[tail >> 8, at]
+            if len(at) and int(at.max()) >= rows:
+                known = at < rows
+                at, tail = at[known], tail[known]
+            if living < rows:
+                lives = alive[at]
+                at, tail = at[lives], tail[lives]
+            field = tail >> 8
+            gains = (tail & 0xFF) * WEIGHTS[field] / (1 - LENGTH + LENGTH * lengths[field, at] / averages[field])
             # A row's fields stand together: the postings of a segment are ordered by term, then by row.
             starts = np.flatnonzero(np.concatenate(([True], at[1:] != at[:-1]))) if len(at) else np.zeros(0, np.intp)
             one = at[starts]
             frequency = np.add.reduceat(gains, starts) if len(starts) else np.zeros(0, np.float32)
-            idf = float(np.log1p((rows - len(one) + 0.5) / (len(one) + 0.5)))
+            idf = float(np.log1p((living - len(one) + 0.5) / (len(one) + 0.5)))
             weight += idf
             scores[one] += idf * frequency / (frequency + SATURATION)
             share[one] += idf

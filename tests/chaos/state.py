@@ -39,7 +39,7 @@ class State:
     symbols: dict[bytes, list[Row]]  # with the words of each, and the position of its parent
     vectors: dict[bytes, bytes]  # of the texts of these symbols
     skipped: dict[bytes, str]
-    answers: dict[str, dict[Row, float]]  # scores by hit
+    answers: dict[str, dict[Row, float]]  # scores by hit, best first, without a graph
 
 
 def alike(found: object, wanted: object) -> bool:
@@ -135,7 +135,7 @@ def read(root: Path, cache: Path, encoder: Remembering) -> State:
 
 
 def answers(root: Path, cache: Path, encoder: Remembering) -> dict[str, dict[Row, float]]:
-    """Ask the index as it stands."""
+    """Ask the index as it stands; through its graph where `corpus.GRAPH_MINIMUM` lets it."""
     with closing(Index(root, Options(cache_dir=str(cache)), encoder)) as index:
         index.catch_up()
         index.catch_up()  # the graph is read after the first answers

@@ -255,7 +255,7 @@ QUESTIONS = (
 
 
 def answers(index):
-    """Everything that is answered; scores follow the words of deleted rows, too, until all is read afresh."""
+    """Everything that is answered."""
     return [[(hit.path, hit.name) for hit in index.search(one).hits] for one in QUESTIONS]
 
 
@@ -325,6 +325,29 @@ def test_a_project_grows_large_and_small_again(make_index, small, monkeypatch):
     assert "found by a graph" in again.status().vectors
     for one in (index, again):
         assert agreement(answers(one), exact(index, monkeypatch)) > 0.95
+
+
+def test_vectors_that_have_gone_take_nobody_s_place(make_index, small, monkeypatch):
+    for module in (corpus, search):
+        monkeypatch.setattr(module, "GRAPH_CANDIDATES", 40)
+    index = make_index(files_of(0, 9))
+    for at in (1, 4, 7):  # fewer than make the graph anew
+        (index.root / VERBS[at] / f"m{at}.py").unlink()
+    drain(index.update())
+    index.catch_up()
+    again = make_index()
+    again.catch_up()
+    for one in (index, again):
+        view = one._corpus.view
+        assert view.graph is not None
+        assert len(view.graph) > 1.3 * view.embedded
+        found = [len(search.nearest(view, vector, view.alive, 40)) for vector in directions(30)]
+        assert sum(found) / len(found) > 36
+
+
+def directions(count):
+    drawn = np.random.default_rng(1).standard_normal((count, BagEncoder.dim)).astype(np.float32)
+    return drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
 
 
 def test_what_changes_in_a_large_project_is_found(make_index, small, monkeypatch):

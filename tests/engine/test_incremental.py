@@ -103,11 +103,7 @@ def stored(index: Index) -> dict[str, object]:
 
 
 def scores(index: Index) -> dict[str, dict[tuple[object, ...], float]]:
-    """What ranking makes of it: BM25 alone, and together with meaning.
-
-    To be asked of an index that was opened anew: where one lives on, rows that have gone count in the averages of BM25
-    until they are swept.
-    """
+    """What ranking makes of it: BM25 alone, and together with meaning."""
     index.catch_up()
     asks = {"words": index.search_words, "meaning": index.search}
     return {
@@ -144,6 +140,7 @@ def test_any_sequence_of_changes_ends_as_the_final_tree(changes: list[tuple[tupl
         try:
             assert contents(index) == contents(fresh)
             assert stored(index) == stored(fresh)
+            assert scores(index) == scores(fresh)
             index.close()
             index = Index(root, Options(cache_dir=f"{folder}/one", threads=1), BagEncoder())
             assert scores(index) == scores(fresh)

@@ -2,17 +2,24 @@
 
 import math
 
+import numpy as np
 import pytest
 
 from lsp_server.engine.symbols import Span, Symbol
 from lsp_server.engine.text import FIELDS, bag_of_words, describe, query_terms, terms_of
-from lsp_server.engine.words import LENGTH, SATURATION, SEGMENTS, WEIGHTS, Words
+from lsp_server.engine.words import LENGTH, SATURATION, SEGMENTS, WEIGHTS, Floats, Words
 
 NOWHERE = Span(0, 0, 0, 0)
 
 
 def symbol(name: str, body: str = "", doc: str = "", container: str = "", members: tuple[str, ...] = ()) -> Symbol:
     return Symbol("function", name, container, NOWHERE, NOWHERE, f"def {name}()", doc, body, members, -1, True)
+
+
+def score(words: Words, terms: list[int], rows: int, dead: tuple[int, ...] = ()) -> tuple[Floats, Floats]:
+    alive = np.ones(rows, np.bool_)
+    alive[list(dead)] = False
+    return words.score(terms, alive, words.averages(alive))
 
 
 def bag(name: str, body: str = "", doc: str = "") -> bytes:
@@ -46,7 +53,7 @@ def test_the_score_is_bm25f() -> None:
     words = Words()
     words.extend([bag("alpha", "beta beta gamma"), bag("beta"), bag("delta", "alpha")])
     (term,) = terms_of("beta")
-    scores, share = words.score([term], 3)
+    scores, share = score(words, [term], 3)
 
     # By hand, from the published formula: lengths of the fields of the three bags, counted in terms.
     def lengths(of: bytes) -> list[int]:
@@ -79,14 +86,29 @@ def test_rows_that_come_one_by_one_score_as_rows_that_come_together() -> None:
     for one in bags:
         apart.extend([one])
     terms = query_terms(["common", "word3", "name5"])
-    assert apart.score(terms, len(bags))[0].tolist() == pytest.approx(together.score(terms, len(bags))[0].tolist())
+    assert score(apart, terms, len(bags))[0].tolist() == pytest.approx(score(together, terms, len(bags))[0].tolist())
+
+
+def test_rows_that_have_gone_change_nothing() -> None:
+    bags = [bag(f"name{number}", f"common word{number % 7} " * (1 + number % 3)) for number in range(40)]
+    dead = tuple(range(3, 40, 4))
+    every, living = Words(), Words()
+    every.extend(bags)
+    living.extend([one for row, one in enumerate(bags) if row not in dead])
+    for found, wanted in zip(
+        score(every, query_terms(["common", "word3", "name5"]), 40, dead),
+        score(living, query_terms(["common", "word3", "name5"]), 40 - len(dead)),
+        strict=True,
+    ):
+        assert np.delete(found, dead).tolist() == pytest.approx(wanted.tolist())
+        assert not found[list(dead)].any()
 
 
 def test_nothing_is_found_in_nothing() -> None:
     words = Words()
-    assert words.score(query_terms(["x"]), 0)[0].tolist() == []
+    assert score(words, query_terms(["x"]), 0)[0].tolist() == []
     words.extend([])
-    assert words.score([], 0)[0].tolist() == []
+    assert score(words, [], 0)[0].tolist() == []
 
 
 def test_the_text_says_what_a_symbol_is() -> None:

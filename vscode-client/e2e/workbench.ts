@@ -141,8 +141,8 @@ export class Workbench {
   }
 
   /** Type into a list that keys open and choose the first row with this name; anew if the list was closed meanwhile. */
-  async choose(keys: string, typed: string, name: string): Promise<void> {
-    await eventually(`"${typed}" offers ${name}`, async () => {
+  async choose(keys: string, typed: string, name: string | RegExp): Promise<void> {
+    await eventually(`"${typed}" offers ${String(name)}`, async () => {
       await this.openList(keys);
       const choosing = this.input
         .fill(typed, { timeout: MOMENT })
@@ -205,7 +205,7 @@ export class Workbench {
 
   /** Open a file by its path, with the cursor on a line. */
   async file(name: string, line = 1): Promise<void> {
-    await this.choose('Control+KeyP', name, path.basename(name));
+    await this.choose('Control+KeyP', name, whole(path.basename(name)));
     await this.tab(path.basename(name)).waitFor();
     await eventually(`the cursor is on line ${line}`, async () => {
       await this.type('Control+KeyG', `:${line}`);
@@ -217,7 +217,8 @@ export class Workbench {
 
   /** The tab of a file, when it is the one that is shown. */
   tab(name: string): Locator {
-    return this.page.locator('.tabs-container .tab.active', { hasText: name }).first();
+    const label = this.page.locator('.label-name', { hasText: whole(name) });
+    return this.page.locator('.tabs-container .tab.active').filter({ has: label }).first();
   }
 
   /** The cursor's line, as the status bar tells it. */
@@ -249,6 +250,11 @@ export class Workbench {
     await this.escape();
     return text;
   }
+}
+
+/** A text and nothing around it: test_orchard.py is another file than orchard.py. */
+function whole(text: string): RegExp {
+  return new RegExp(`^\\s*${text.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`)}\\s*$`);
 }
 
 function succeeds(doing: Promise<unknown>): Promise<boolean> {

@@ -115,8 +115,9 @@ class View:
         ordered = self.vector_rows[self.by_vector]
         starts = np.searchsorted(ordered, vector_rows, "left")
         ends = np.searchsorted(ordered, vector_rows, "right")
-        found = [self.by_vector[start:end] for start, end in zip(starts, ends, strict=True)]
-        rows = np.concatenate(found) if found else np.zeros(0, np.int64)
+        counts = ends - starts  # more than one where texts are the same
+        within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+        rows: Rows = self.by_vector[np.repeat(starts, counts) + within]
         return rows[self.alive[rows]]
 
     def around(self, row: int) -> Iterator[int]:

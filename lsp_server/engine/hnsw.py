@@ -76,7 +76,7 @@ class Graph:
 
 def search_width(size: int, count: int) -> int:
     """Return hnswlib's ef for a graph of `size` nodes: wide enough for a recall@50 above .98 (`benchmarks/speed`)."""
-    return max(count, 400 if size < 50_000 else 800)
+    return max(count, 300 if size < 50_000 else 800)
 
 
 def load_hnswlib() -> ModuleType | None:

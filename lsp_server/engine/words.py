@@ -74,7 +74,7 @@ class Words:
         self._segments = segments if len(segments) <= SEGMENTS else (_merged(segments),)
 
     def averages(self, alive: NDArray[np.bool_]) -> Floats:
-        """Return the mean length of each field over the rows that are `alive` (bool [rows]), float32 [fields], above 0."""
+        """Return the mean length of each field over the `alive` rows (bool [rows]), float32 [fields], above 0."""
         sums = self._lengths[:, : len(alive)] @ alive.astype(np.float32)
         return np.maximum(sums / max(int(alive.sum()), 1), 1e-6).astype(np.float32)
 

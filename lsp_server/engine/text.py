@@ -133,7 +133,7 @@ def terms_of(word: str) -> tuple[int, ...]:
     terms: dict[int, None] = {}
     for part in parts:
         for piece in _bigrams(part) if not part.isascii() else (part,):
-            terms[zlib.crc32(_stem(piece).encode("utf-8", "replace"))] = None
+            terms[_term(piece)] = None
     return tuple(terms)
 
 
@@ -160,5 +160,7 @@ def _bigrams(part: str) -> tuple[str, ...]:
     return tuple(part[i : i + 2] for i in range(len(part) - 1))
 
 
-def _stem(part: str) -> str:
-    return str(_stemmer.stemWord(part)) if len(part) > 2 else part
+@lru_cache(maxsize=50_000)  # the parts of identifiers are few, and stemming is slow
+def _term(part: str) -> int:
+    stem = str(_stemmer.stemWord(part)) if len(part) > 2 else part
+    return zlib.crc32(stem.encode("utf-8", "replace"))

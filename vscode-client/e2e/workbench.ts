@@ -217,8 +217,7 @@ export class Workbench {
 
   /** The tab of a file, when it is the one that is shown. */
   tab(name: string): Locator {
-    const label = this.page.locator('.label-name', { hasText: whole(name) });
-    return this.page.locator('.tabs-container .tab.active').filter({ has: label }).first();
+    return this.page.locator(`.tabs-container .tab.active[data-resource-name="${name}"]`).first();
   }
 
   /** The cursor's line, as the status bar tells it. */

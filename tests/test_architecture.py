@@ -26,7 +26,7 @@ ENGINE_ORDER = (
     *("remembered", "agreement", "installed", "pair", "serving"),
     *("database", "home", "vector_cache", "store", "commits"),
     *("rows", "keys", "reduction", "codes", "vectors", "hnsw"),
-    *("words", "places", "corpus", "names", "query", "search", "reranker", "git", "hits", "examine"),
+    *("words", "places", "view", "corpus", "names", "query", "search", "reranker", "git", "hits", "examine"),
     *("reading", "overlay", "update", "writing", "index"),
 )
 

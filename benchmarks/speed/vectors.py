@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 
 from benchmarks.common import percentile
 from benchmarks.speed.rows import Row, at_least, told
-from lsp_server.engine.corpus import GRAPH_CANDIDATES
 from lsp_server.engine.encoder import Encoder
 from lsp_server.engine.hnsw import build_graph, load_graph
 from lsp_server.engine.index import Index, Options
 from lsp_server.engine.store import Store
 from lsp_server.engine.vectors import VectorTable, quantise
+from lsp_server.engine.view import GRAPH_CANDIDATES
 
 K = 50
 RECALL = 0.98  # the figure that the width of the graph's search was chosen for

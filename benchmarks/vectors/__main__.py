@@ -40,7 +40,7 @@ from benchmarks.quality.remembered import RememberingEncoder
 from benchmarks.quality.run import LIMIT, Setup, opened, result_rows
 from benchmarks.vectors.crowd import Asked, Crowd, Integers, enlarged, whole_bytes
 from benchmarks.vectors.forms import CODES, LARGE, SMALL, WHOLE, Form, memory_of
-from lsp_server.engine.corpus import Corpus, View
+from lsp_server.engine.corpus import Corpus
 from lsp_server.engine.encoder import Encoder, bundled_model, load_encoder
 from lsp_server.engine.errors import EngineError
 from lsp_server.engine.hits import make_hit
@@ -50,6 +50,7 @@ from lsp_server.engine.search import CANDIDATES, allowed_rows, nearest, rank
 from lsp_server.engine.serving import Model
 from lsp_server.engine.store import Store
 from lsp_server.engine.threads import all_threads
+from lsp_server.engine.view import View
 
 SYMBOLS = 1_000_000
 K = 50  # of recall: the nearest among the candidates of a question

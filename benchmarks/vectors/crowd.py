@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from benchmarks.quality.bench import Repository
 from benchmarks.speed.vectors import NOISE
-from lsp_server.engine.corpus import Place, View
 from lsp_server.engine.query import Question
 from lsp_server.engine.store import Store
 from lsp_server.engine.vectors import SCAN_ROWS, VectorTable
+from lsp_server.engine.view import Place, View
 
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.int8]

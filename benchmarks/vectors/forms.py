@@ -14,12 +14,12 @@ import numpy as np
 from benchmarks.common import BenchError
 from benchmarks.vectors.crowd import Crowd, Floats, Integers, eight_bits
 from lsp_server.engine import hnsw
-from lsp_server.engine.corpus import GRAPH_CANDIDATES, View
 from lsp_server.engine.hnsw import build_graph, load_graph
 from lsp_server.engine.reduction import reduce
 from lsp_server.engine.search import FROM_DISK
 from lsp_server.engine.threads import all_threads
 from lsp_server.engine.vectors import ROW_BYTES, SCAN_ROWS, VectorTable
+from lsp_server.engine.view import GRAPH_CANDIDATES, View
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ def graph(kept: int) -> Callable[[Crowd, dict[str, View], Path], View]:
 def _with_graph(view: View, proposer: ShortScan | hnsw.Graph) -> View:
     embedded = np.flatnonzero(view.vector_rows >= 0)
     order = embedded[np.argsort(view.vector_rows[embedded], kind="stable")]
-    return replace(view, graph=proposer, by_vector=order)  # type: ignore[arg-type]
+    return replace(view, graph=proposer, graph_wanted=GRAPH_CANDIDATES, by_vector=order)  # type: ignore[arg-type]
 
 
 WHOLE, CODES = "whole vectors, all compared", "codes, whole vectors on disk"

@@ -19,7 +19,7 @@ import numpy as np
 
 from lsp_server.engine import names
 from lsp_server.engine.cache import size_of
-from lsp_server.engine.corpus import Corpus, View
+from lsp_server.engine.corpus import Corpus
 from lsp_server.engine.database import explain, is_damage
 from lsp_server.engine.encoder import Encoder
 from lsp_server.engine.errors import EngineError, StoreError
@@ -37,6 +37,7 @@ from lsp_server.engine.search import Ranked, allowed_rows, list_recent, rank, ra
 from lsp_server.engine.serving import Asked, Models
 from lsp_server.engine.store import Store, model_of
 from lsp_server.engine.update import Progress
+from lsp_server.engine.view import View
 from lsp_server.engine.writing import Writing
 
 SKIPPED_ROWS = 100  # of the files that were left out, in a status

@@ -9,7 +9,7 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
-from lsp_server.engine.corpus import KIND_NAMES, View
+from lsp_server.engine.view import KIND_NAMES, View
 
 EXACT, EXACT_FOLDED, PREFIX, HUMPS, INSIDE, FUZZY = 1.0, 0.95, 0.8, 0.6, 0.5, 0.3
 LONGEST = 200  # characters of a typed name that are looked at

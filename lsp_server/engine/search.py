@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from lsp_server.engine.corpus import GRAPH_CANDIDATES, KIND_NAMES, View
 from lsp_server.engine.hnsw import Graph
 from lsp_server.engine.query import Question, path_matcher
 from lsp_server.engine.text import query_terms, words_of
+from lsp_server.engine.view import GRAPH_CANDIDATES, KIND_NAMES, View
 
 CANDIDATES = 200  # from each of meaning and words; 100 loses .004 on hard questions, 400 gains nothing
 WIDTH = 0.5  # a cosine this much below the best counts as no meaning in common

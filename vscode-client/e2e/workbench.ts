@@ -205,8 +205,11 @@ export class Workbench {
 
   /** Open a file by its path, with the cursor on a line. */
   async file(name: string, line = 1): Promise<void> {
-    await this.choose('Control+KeyP', name, whole(path.basename(name)));
-    await this.tab(path.basename(name)).waitFor();
+    const base = path.basename(name);
+    await eventually(`${name} is shown`, async () => {
+      await this.choose('Control+KeyP', name, whole(base)); // rows may change places under the mouse
+      return succeeds(this.tab(base).waitFor({ timeout: MOMENT }));
+    });
     await eventually(`the cursor is on line ${line}`, async () => {
       await this.type('Control+KeyG', `:${line}`);
       await this.press('Enter');

@@ -45,7 +45,12 @@ def read_arguments(words: Sequence[str]) -> argparse.Namespace:
     # An editor starts the server with options alone: meaning-ls --stdio
     if not first or (first.startswith("-") and first not in ("-h", "--help", "--version")):
         words = ["serve", *words]
-    return parser.parse_args(words)
+    found, more = parser.parse_known_args(words)
+    if len(more) == 1 and not more[0].startswith("-") and getattr(found, "dir", "") is None:
+        found.dir = Path(more[0])  # search QUERY --limit 3 DIR: argparse wants the two side by side
+    elif more:
+        parser.error(f"unrecognized arguments: {' '.join(more)}")
+    return found
 
 
 def make_parser() -> argparse.ArgumentParser:

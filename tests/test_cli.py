@@ -122,6 +122,10 @@ def new_shop(tmp_path):
 # ---- words that make sense, and words that do not
 
 
+def test_options_stand_between_question_and_folder(shop):
+    assert shop.find("customer", "--limit", "2", "shop") == shop.find("customer", "shop", "--limit", "2") != []
+
+
 def test_help_costs_no_engine():
     script = "import sys, lsp_server.__main__ as m\ntry: m.main(['--help'])\nfinally: print('numpy' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=SECONDS)
@@ -136,6 +140,9 @@ def test_help_costs_no_engine():
         (["search"], "no QUERY"),
         (["search", "two", "words", "more"], "in quotes"),
         (["search", "x", "no/such/folder"], "no/such/folder"),
+        (["search", "x", "--limit", "3", "no/such/folder"], "no/such/folder"),
+        (["search", "x", "--limit", "3", "shop", "odd"], "unrecognized arguments: "),
+        (["search", "x", "--recusive"], "unrecognized arguments: --recusive"),
         (["search", "x", "--kind", "functoin"], "functoin"),
         (["search", "x", "--lang", "klingon"], "klingon"),
         (["search", "x", "--limit", "0"], "at least 1"),

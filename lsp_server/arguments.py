@@ -375,8 +375,12 @@ def _place(text: str) -> tuple[Path, int, int]:
 
 
 def _model_id(text: str) -> str:
+    from lsp_server.engine.installed import RESERVED
+
     if not re.fullmatch(r"[a-z0-9][a-z0-9._-]*", text):
         raise argparse.ArgumentTypeError(f"must be made of a-z, 0-9, '.', '_' and '-', not {text!r}")
+    if text in RESERVED:
+        raise argparse.ArgumentTypeError(f"must not be {text!r}, which settings understand otherwise")
     return text
 
 

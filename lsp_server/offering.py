@@ -2,21 +2,24 @@
 
 Takes word of folders that are ready, asks the client once for each model and version, whatever the answer; "Never" ends
 all offers. Nothing is downloaded unasked. An accepted model is fetched with a bar that can be cancelled, then the open
-folders move to it in the background while the old one answers. What suits a machine is decided in models/choice.py.
+folders move to it in the background while the old one answers. Where the editor ends before that, it is offered again.
+What suits a machine is decided in models/choice.py.
 """
 
 import asyncio
 import logging
 import os
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
+import psutil
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 
 from lsp_server.engine.cache import cache_home
+from lsp_server.engine.devices import CPU
 from lsp_server.engine.errors import EngineError
 from lsp_server.engine.remembered import Remembered
 from lsp_server.fetching import Fetching
@@ -81,8 +84,9 @@ class Offering:
         memory = Remembered(cache_home(cache_dir) / "offers.json")
         if memory.get(_NEVER):
             return
-        offer = await asyncio.to_thread(find_offer, index.model, index.status().symbols, cache_dir)
-        if offer is None or memory.get(offer.key):
+        model, symbols = index.model, index.status().symbols
+        offer = await asyncio.to_thread(find_offer, model, symbols, cache_dir)
+        if offer is None or ((facts := memory.get(offer.key)) and not _was_interrupted(facts)):
             return
         memory.keep(offer.key, {"offered": time.time()})
         answer = await self._ask(offer)
@@ -90,18 +94,29 @@ class Offering:
             memory.keep(_NEVER, {"answered": time.time()})
         if answer != offer.accept:
             return
+        memory.keep(offer.key, {"process": os.getpid(), "began": psutil.Process().create_time()})
         try:
             name = await self._fetching.pull(offer.name, cache_dir)
         except JsonRpcException as stopped:
             _log.info("%s", stopped)
+            memory.keep(offer.key, {"stopped": time.time()})
             return
         except EngineError as error:
             memory.forget(offer.key)  # to be offered again, when the hub is back
-            self._server.window_show_message(types.ShowMessageParams(types.MessageType.Error, f"meaning-ls: {error}"))
+            self._tell(types.MessageType.Error, str(error))
             return
-        for each in self._folders.folders:
-            await each.move_to(name)
-        await self._reopen()
+        measured = await asyncio.to_thread(find_offer, model, symbols, cache_dir)
+        if measured is None or measured.name != name:
+            said = f"{name} is installed, and is slower here than a model of its size should be: the one in use stays."
+            self._tell(types.MessageType.Warning, f"{said} To move to it all the same: meaning-ls index --model {name}")
+        else:
+            for each in self._folders.folders:
+                await each.move_to(name)
+            await self._reopen()
+        memory.keep(offer.key, {"installed": time.time()})
+
+    def _tell(self, type: types.MessageType, said: str) -> None:
+        self._server.window_show_message(types.ShowMessageParams(type, f"meaning-ls: {said}"))
 
     async def _ask(self, offer: Offer) -> str:
         actions = [types.MessageActionItem(title) for title in (offer.accept, NOT_NOW, NEVER)]
@@ -122,21 +137,31 @@ def find_offer(model: str, symbols: int, cache_dir: str) -> Offer | None:
     from lsp_server.models.advice import choose_here
     from lsp_server.models.choice import minutes
 
-    choice = choose_here(cache_dir, symbols=max(symbols, 1))
-    steps = [verdict.model.id for verdict in choice.considered]
-    picked = choice.picked
-    better = picked.model.id in steps[: steps.index(model)] if model in steps else False
-    if not better or picked.variant is None or picked.model.gated or not picked.texts_per_second:
+    picked = choose_here(cache_dir, symbols=max(symbols, 1)).better_than(model)
+    if picked is None or picked.variant is None or picked.model.gated:
         return None
-    takes = minutes(symbols / picked.texts_per_second)
+    rate = picked.texts_per_second
+    if not rate and picked.device == CPU:
+        return None
+    takes = f"{minutes(symbols / rate)} to re-index" if rate else f"re-indexed on {picked.device}"
     size = f"{picked.variant.disk_mb:,.0f} MB"
     return Offer(
         name=f"{picked.model.id}:{picked.variant.name}",
         version=picked.model.place(picked.variant)[1],
-        sentence=f"A better model fits this machine: {picked.model.title}, {size}, {picked.model.licence}, {takes} to "
-        "re-index. The one in use answers meanwhile.",
+        sentence=f"A better model fits this machine: {picked.model.title}, {size}, {picked.model.licence}, {takes}. "
+        "The one in use answers meanwhile.",
         accept="Use it" if picked.installed else f"Download {size}",
     )
+
+
+def _was_interrupted(facts: Mapping[str, float]) -> bool:
+    """Say whether a process that was to fetch a model has ended without a word."""
+    if "process" not in facts:
+        return False
+    try:
+        return bool(psutil.Process(int(facts["process"])).create_time() != facts.get("began"))
+    except psutil.Error:
+        return True
 
 
 def knows_questions(capabilities: types.ClientCapabilities) -> bool:

@@ -2,6 +2,7 @@
 
 import argparse
 import importlib.util
+import json
 import re
 import shlex
 import tomllib
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.vectors.__main__ import page
+from benchmarks.vectors.forms import CODES, WHOLE
 from lsp_server import __version__
 from lsp_server.arguments import UsageError, make_parser, read_arguments
 from lsp_server.engine.index import Options
@@ -47,6 +50,17 @@ def shell_lines(page):
     """Return the commands in the shell blocks of a page, without comments."""
     blocks = re.findall(r"```sh\n(.*?)```", page, re.S)
     return [line for block in blocks for line in block.splitlines() if line.strip()]
+
+
+def test_figures_of_smaller_vectors_are_those_of_the_run_that_is_named():
+    (name,) = re.findall(r"\(\.\./benchmarks/results/(vectors-[\w-]+\.json)\)", MODELS)
+    rows = json.loads((CHECKOUT / "benchmarks" / "results" / name).read_text(encoding="utf-8"))["rows"]
+    told = [line for line in MODELS.splitlines() if re.match(r"\| [\d,]+ \| .* B \|", line)]
+    assert told == page(rows).splitlines()
+    whole = sorted(f"{row['ndcg10']:.3f}" for row in rows if row["form"] == WHOLE)
+    assert f"({whole[1]} and {whole[0]})" in MODELS
+    (codes,) = (row for row in rows if row["form"] == CODES and row["symbols"] == 1_000_000)
+    assert f"{codes['bytes']:.0f} bytes of memory" in README and codes["bytes"] <= 128 and codes["share"] >= 0.97
 
 
 @pytest.mark.parametrize("line", [line for line in shell_lines(README + MODELS) if line.startswith("meaning-ls")])

@@ -158,6 +158,7 @@ def test_people_get_a_line_a_check(indexed):
     lines = out.splitlines()
     assert [line.split()[1] for line in lines if line.startswith("ok ")] == IDS
     assert lines[-1] == "All is well."
+    assert sum("minilm-l6: yes, " in line for line in lines) == 1  # what was considered, and why
     assert "2 binary: photo.js, picture.py" in out
 
 
@@ -421,6 +422,19 @@ def test_a_model_that_is_broken(patient, tmp_path):
     assert any("SHA-256" in remedy for remedy in checks["model"]["remedies"])
     assert any("'auto'" in remedy for remedy in checks["model"]["remedies"])
     assert checks["index"]["verdict"] == "ok", "the rest is looked at all the same"
+
+
+def test_the_doctor_advises_what_choosing_picks(patient, tmp_path):
+    """And tells nobody who has a model of his own that another one is better."""
+    _, chosen, _ = patient.run("models", "choose", "--explain")
+    _, checks = patient.doctor()
+    told = checks["model"]["details"]["considered"]
+    assert told[1:] == chosen.splitlines()[1 : len(told)]
+    folder = tmp_path / "model"
+    shutil.copytree(bundled_model(), folder)
+    card = (folder / "model.toml").read_text(encoding="utf-8")
+    (folder / "model.toml").write_text(card.replace('id = "minilm-l6"', 'id = "mine"'), encoding="utf-8")
+    assert "better" not in patient.run("doctor", patient.root, "--model", folder)[1]
 
 
 def test_a_model_that_is_not_there(patient):

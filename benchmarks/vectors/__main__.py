@@ -19,6 +19,7 @@ from contextlib import closing
 from pathlib import Path
 from statistics import fmean
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import psutil
@@ -74,7 +75,7 @@ def main() -> int:
         return 2
     path = Path(arguments.out) if arguments.out else RESULTS / f"vectors-{commit()}.json"
     write_results(path, {"setting": {**setting(), "large": arguments.symbols}, "rows": rows})
-    print(f"\n{report(rows)}\n\nwritten: {path}")
+    print(f"\n{report(rows)}\n\nwritten: {path}\n\nfor docs/models.md:\n\n{page(rows)}")
     large = [row for row in rows if row["form"] == CODES and row["symbols"] == arguments.symbols]
     reached = all(float(row["share"]) >= SHARE and float(row["bytes"]) <= MOST_BYTES for row in large)  # type: ignore[arg-type]
     return 1 if arguments.check and not reached else 0
@@ -204,6 +205,15 @@ def report(rows: Sequence[dict[str, object]]) -> str:
     )
     keys = ("bytes", "ndcg10", "share", "recall50", "meaningMs", "meaningP95", "rankMs")
     return table(heads, [[f"{row['symbols']:,} {row['form']}", *(f"{row[key]:g}" for key in keys)] for row in rows])
+
+
+def page(rows: Iterable[dict[str, Any]]) -> str:
+    """Return the lines of the table in docs/models.md."""
+    return "\n".join(
+        f"| {row['symbols']:,} | {row['form']} | {row['bytes']:,.0f} B | {100 * row['share']:.1f} % "
+        f"| {row['recall50']:.3f} | {row['meaningMs']:.0f} ms |"
+        for row in rows
+    )
 
 
 if __name__ == "__main__":

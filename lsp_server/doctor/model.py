@@ -5,24 +5,24 @@ model. What is expected of a model stands in models/selftest.py, which one suits
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from time import perf_counter
 
 from lsp_server.doctor.report import Check
-from lsp_server.engine.card import read_card
-from lsp_server.engine.devices import openable, runtime_version
-from lsp_server.engine.encoder import BUNDLED, PROBE, Encoder, load_encoder
+from lsp_server.engine.card import ModelError, read_card
+from lsp_server.engine.devices import openable
+from lsp_server.engine.encoder import PROBE, Encoder, bundled_model, load_encoder
 from lsp_server.engine.errors import EngineError
 from lsp_server.engine.index import Options
-from lsp_server.engine.installed import AUTO, chosen_for_auto, find_reranker, installed
+from lsp_server.engine.installed import AUTO, chosen_for_auto, find_reranker
 from lsp_server.engine.reranker import OFF
 from lsp_server.engine.serving import Asked, Models
-from lsp_server.engine.threads import default_threads
-from lsp_server.models.catalogue import load_catalogue
-from lsp_server.models.choice import Choice, Known, advice, choose, explain
-from lsp_server.models.hardware import look
+from lsp_server.engine.threads import all_threads, default_threads
+from lsp_server.models.advice import known_base, known_choice
+from lsp_server.models.choice import Choice, advice, explain
 from lsp_server.models.measure import texts_per_second
 from lsp_server.models.selftest import self_test
 
@@ -47,9 +47,9 @@ def check_model(options: Options, used: str) -> tuple[Model, list[Check]]:
         encoder = models.encoder(models.own)
     except EngineError as error:
         return Model(), [_no_model(options.model, error)]
-    rate, speed = _speed(encoder, options.threads or default_threads())
+    speed = _speed(encoder, options.threads or default_threads())
     folders = [Path(folder) for folder in (models.own.folder, models.own.docs) if folder]
-    found = [_picked(options, used.partition("+")[0], folders[0], rate), *map(_self_test, folders), speed]
+    found = [_picked(options, used.partition("+")[0], folders[0]), *map(_self_test, folders), speed]
     return Model(encoder, encoder.fingerprint, encoder.dim), found
 
 
@@ -80,10 +80,11 @@ def _no_model(wish: str, error: EngineError) -> Check:
     return Check("model", "fail", f"{wish} cannot be used", (), tuple(remedies), {"wish": wish})
 
 
-def _picked(options: Options, used: str, folder: Path, rate: float) -> Check:
+def _picked(options: Options, used: str, folder: Path) -> Check:
     card = read_card(folder)
     why = _why(options, used, card.fingerprint(), card.id)
-    choice = _choice(options, rate if card.id == BUNDLED else 0.0)
+    choice = _choice(options.cache_dir)
+    _, *considered, _ = explain(choice)  # the machine has a check of its own, and who has a better one needs no advice
     details = {
         "id": card.id,
         "folder": str(folder),
@@ -96,7 +97,8 @@ def _picked(options: Options, used: str, folder: Path, rate: float) -> Check:
         "advised": choice.picked.model.id,
         "considered": list(explain(choice)),
     }
-    return Check("model", "ok", f"{card.id}: {why}", (str(folder), *_offer(choice, card.id)), (), details)
+    more = (str(folder), *considered, *_offer(choice, card.id))
+    return Check("model", "ok", f"{card.id}: {why}", more, (), details)
 
 
 def _why(options: Options, used: str, fingerprint: str, id: str) -> str:
@@ -109,16 +111,18 @@ def _why(options: Options, used: str, fingerprint: str, id: str) -> str:
     return "it comes with the program, and no other one was chosen"
 
 
-def _choice(options: Options, base: float) -> Choice:
-    """Go down the ladder as `meaning-ls models choose` does, without measuring what is not in use."""
-    here = frozenset((model.id, model.variant) for model in installed(options.cache_dir))
-    known = Known(load_catalogue(), here, devices=openable(), runtime=runtime_version(), base=base)
-    return choose(look(), known)
+def _choice(cache_dir: str) -> Choice:
+    """Choose as `meaning-ls models choose` does; keeps nothing, and measures the bundled model alone, if nobody did."""
+    base = known_base(cache_dir)
+    if not base:
+        with suppress(ModelError):
+            base = texts_per_second(load_encoder(bundled_model()), (), all_threads(), SPEED_SECONDS)
+    return known_choice(cache_dir, base, openable())
 
 
 def _offer(choice: Choice, id: str) -> tuple[str, ...]:
     """Say which model would be better for this machine, if one would."""
-    return () if choice.picked.model.id == id else (f"A better one for this machine. {advice(choice)}",)
+    return (f"A better one for this machine. {advice(choice)}",) if choice.better_than(id) else ()
 
 
 def _self_test(folder: Path) -> Check:
@@ -130,7 +134,7 @@ def _self_test(folder: Path) -> Check:
     return Check("self-test", "fail", "the model does not work here", (), (tested.complaint,), details)
 
 
-def _speed(encoder: Encoder, threads: int) -> tuple[float, Check]:
+def _speed(encoder: Encoder, threads: int) -> Check:
     long = f"{PROBE} " * encoder.max_tokens  # cut off at what the model reads: the slowest text there is
     rate = texts_per_second(encoder, [long], threads, SPEED_SECONDS)
     milliseconds = 1000 * median(_seconds(encoder, f"where is number {number} read") for number in range(QUERIES))
@@ -140,9 +144,9 @@ def _speed(encoder: Encoder, threads: int) -> tuple[float, Check]:
     )
     details = {"textsPerSecond": round(rate, 1), "threads": threads, "queryMilliseconds": round(milliseconds, 2)}
     if rate >= SLOW_TEXTS:
-        return rate, Check("speed", "ok", summary, (), (), details)
+        return Check("speed", "ok", summary, (), (), details)
     remedy = "Something else may use the processor now; a smaller model (meaning.model) or more threads are quicker."
-    return rate, Check("speed", "warn", summary, (), (remedy,), details)
+    return Check("speed", "warn", summary, (), (remedy,), details)
 
 
 def _seconds(encoder: Encoder, question: str) -> float:

@@ -21,10 +21,12 @@ from lsp_server.engine.devices import (
     CPU,
     ON_REQUEST,
     Device,
+    DeviceCrashError,
     DeviceError,
     get_device,
     installed_bases,
     offered,
+    try_apart,
     version_of,
 )
 from lsp_server.engine.encoder import Encoder, load_encoder
@@ -85,8 +87,12 @@ def _proven(folder: Path, device: Device, memory: Remembered, least_speed: float
         on_cpu = load_encoder(folder)
         memory.keep(key, {"process": os.getpid()})
         try:
+            try_apart(device)
             encoder = load_encoder(folder, device=device.id)
             facts = compare(encoder, on_cpu)
+        except DeviceCrashError as error:
+            memory.keep(key, {"process": error.process})
+            raise
         except DeviceError:  # it does not start: another driver or package may make it start tomorrow
             memory.forget(key)
             raise

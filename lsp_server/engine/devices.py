@@ -9,10 +9,13 @@ Runtime is imported when something is opened, not before.
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import importlib.util
 import logging
 import re
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
 
 CPU = "cpu"
 AUTO = "auto"
+START_SECONDS = 60.0  # for a device to begin: a first start may build kernels; after that its driver hangs
 QUIET, ERRORS = 4, 3  # of ONNX Runtime's log: nothing but the fatal; errors, for warnings help nobody
 
 # relu(x @ [[1, 2], [3, 4]]) of x float32 [1, 2]: little, and still a calculation. Made with onnx.helper, opset 17.
@@ -42,6 +46,14 @@ _log = logging.getLogger(__name__)
 
 class DeviceError(ModelError):
     """A device that cannot be used; the text is a sentence for the user."""
+
+
+class DeviceCrashError(DeviceError):
+    """A device that ends or holds up the process that starts it; `process` is the id of one that tried."""
+
+    def __init__(self, said: str, process: int) -> None:
+        super().__init__(said)
+        self.process = process
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +136,61 @@ def offered() -> tuple[Device, ...]:
 
 def openable() -> tuple[str, ...]:
     """Return the devices on which a session could really be opened, by building one on each. The CPU is last."""
+    open_raw(TINY_GRAPH, get_device(CPU), 1)
     found = []
     for device in offered():
         with contextlib.suppress(DeviceError):
-            open_raw(TINY_GRAPH, device, 1)
+            try_apart(device)
             found.append(device.id)
     return tuple(found)
+
+
+def try_apart(device: Device) -> None:
+    """Build a session on a device in a process of its own, where a driver that is broken ends nothing else.
+
+    Raises DeviceError. What was found holds for this process: a start takes a second or two.
+    """
+    if device.id != CPU:
+        said, process = _start_apart(device.id)
+        if said:
+            raise DeviceCrashError(said, process) if process else DeviceError(said)
+
+
+@functools.cache
+def _start_apart(name: str) -> tuple[str, int]:
+    """Return why a device does not start, "" if it does, and the id of the process that it ended, 0 for none."""
+    # -P: the folder that the user works in must never provide a module.
+    code = "import sys; sys.path[:] = sys.argv[2:]; from lsp_server.engine.devices import start; start(sys.argv[1])"
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-c", code, name, *sys.path],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,  # drivers talk a lot
+        creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # on Windows a console would pop up
+    )
+    try:
+        said, _ = process.communicate(timeout=START_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        what = f"does not start within {START_SECONDS:.0f} seconds"
+    else:
+        if said and process.returncode in (0, 1):  # it came to its end
+            return said.decode("utf-8", "replace") if process.returncode else "", 0
+        what = f"ends the program that starts it (code {process.returncode})"
+    return f"The device {name} {what}. {_needs(get_device(name))}", process.pid
+
+
+def start(name: str) -> None:
+    """Build a session on a device, in the process that `try_apart` starts: exit status 0, or 1 and the reason."""
+    said = "started"
+    try:
+        open_raw(TINY_GRAPH, get_device(name), 1)
+    except DeviceError as error:
+        said = str(error)
+    sys.stdout.buffer.write(said.encode())
+    sys.stdout.buffer.flush()
+    sys.exit(said != "started")
 
 
 def installed_bases() -> dict[str, str]:

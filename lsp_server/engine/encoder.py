@@ -129,7 +129,18 @@ class OnnxEncoder:
         return self._embed([self._tokenizer.document(text) for text in texts])
 
     def _embed(self, rows: Sequence[Tokens]) -> NDArray[np.float32]:
-        vectors, mask = self._graph.run(rows)
+        try:
+            return self._pooled(*self._graph.run(rows))
+        except ModelError:
+            raise
+        except Exception as error:  # whatever the runtime raises, the model is unusable
+            tokens = max(len(row.ids) for row in rows)
+            raise ModelError(
+                f"{self._graph.path} does not run here on a text of {tokens} tokens ({brief(error)}). Choose another "
+                f"model, or correct max_tokens in {CARD}."
+            ) from error
+
+    def _pooled(self, vectors: NDArray[np.float32], mask: NDArray[np.int64]) -> NDArray[np.float32]:
         if vectors.ndim == 3:  # [texts, tokens, dim]: the graph left the pooling to us
             if self.card.pooling == "in-graph":
                 raise ModelError(
@@ -147,12 +158,7 @@ class OnnxEncoder:
     def _probe(self, folder: Path) -> None:
         """Encode one text: a graph that loads may still be the wrong one, fail, or be miscalculated here."""
         path = folder / GRAPH
-        try:
-            vector = self.encode(PROBE)
-        except ModelError:
-            raise
-        except Exception as error:  # whatever the runtime raises, the model is unusable
-            raise ModelError(f"{path} does not run here ({brief(error)}). {REINSTALL}") from error
+        vector = self.encode(PROBE)
         if not np.isfinite(vector).all() or abs(float(np.linalg.norm(vector)) - 1) > 1e-3:
             raise ModelError(f"{path} gives no usable vectors on this processor. Choose another model.")
         expected = np.array(self.card.probe, dtype=np.float32)

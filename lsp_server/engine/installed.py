@@ -19,11 +19,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lsp_server.engine.cache import cache_home, size_of
-from lsp_server.engine.card import CARD, ENDPOINT, RERANKERS, ModelError, read_card
+from lsp_server.engine.card import CARD, ENDPOINT, RERANKERS, ModelError, check_files, read_card
 from lsp_server.engine.encoder import BUNDLED, bundled_model
 from lsp_server.engine.endpoint import endpoints_home, is_connected
 
 AUTO = "auto"
+RESERVED = (AUTO, "off")  # that settings understand otherwise
 _CHOSEN = "chosen"  # the file that says what `auto` means for a new index
 _NAME = re.compile(r"\w[\w.-]*(?::[\w.-]+)?")  # ID or ID:VARIANT
 
@@ -154,7 +155,14 @@ def _auto(cache_dir: str, fingerprint: str) -> Path:
         _log.info("The model that this index was made with is not here any more")
     chosen = find_installed(chosen_for_auto(cache_dir), cache_dir)
     # A server is named for each index, or it is none: a cache folder may be one that a project has brought along.
-    return chosen.folder if chosen and chosen.variant != ENDPOINT else bundled_model()
+    if chosen is None or chosen.variant == ENDPOINT:
+        return bundled_model()
+    try:
+        check_files(chosen.folder, read_card(chosen.folder))
+    except ModelError as error:
+        _log.warning("%s The model that comes with the program is used", error)
+        return bundled_model()
+    return chosen.folder
 
 
 def chosen_for_auto(cache_dir: str) -> str:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lsp_server.engine.card import REINSTALL, TABLE, ModelError, brief, check_files, read_card
+from lsp_server.engine.card import REINSTALL, TABLE, TOKENIZER, ModelError, brief, check_files, read_card
 from lsp_server.engine.pooling import cut, unit
 from lsp_server.engine.tokens import Tokenizer
 
@@ -40,7 +40,10 @@ class StaticEncoder:
         self.max_tokens = self.card.max_tokens
         check_files(folder, self.card)
         self._tokenizer = Tokenizer(folder, self.card)
-        self._rows, self._mapping, self._weights = _read_table(folder / TABLE, self.card.graph_dims)
+        self._path = folder / TABLE
+        self._rows, self._mapping, self._weights = _read_table(self._path, self.card.graph_dims)
+        by_token = (self._mapping if self._mapping.size else self._rows, self._weights)
+        self._tokens = min(len(part) for part in by_token if part.size)  # that it has vectors for
         log.info("Loaded table %s in %.0f ms", self.card.id, 1000 * (time.perf_counter() - started))
 
     def encode(self, text: str) -> NDArray[np.float32]:
@@ -57,6 +60,10 @@ class StaticEncoder:
 
     def _embed(self, text: str) -> NDArray[np.float32]:
         ids = np.array(self._tokenizer.plain(text) or [0])  # an empty text has a vector, too
+        if ids.max() >= self._tokens:
+            raise ModelError(
+                f"{self._path} has vectors for {self._tokens:,} tokens, and its {TOKENIZER} gives more. {REINSTALL}"
+            )
         rows = self._rows[self._mapping[ids] if self._mapping.size else ids].astype(np.float32)
         if self._weights.size:
             rows = rows * self._weights[ids][:, np.newaxis]

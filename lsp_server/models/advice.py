@@ -20,6 +20,8 @@ from lsp_server.models.hardware import look
 from lsp_server.models.measure import texts_of, texts_per_second
 from lsp_server.models.selftest import self_test
 
+RATE = "texts per second"  # what a measured speed is remembered as
+
 
 def choose_here(cache_dir: str = "", root: Path | None = None, symbols: int = SYMBOLS) -> Choice:
     """Choose for this machine; `root` is a project whose texts are used for measuring, `symbols` how many it has."""
@@ -53,13 +55,13 @@ def _speed(folder: Path, device: str, texts: list[str], cache_dir: str) -> float
     Raises ModelError for a model that does not do here what it is there for.
     """
     memory, key = measured_here(cache_dir), _speed_key(folder, device)
-    known = memory.get(key).get("texts per second", 0.0)
+    known = memory.get(key).get(RATE, 0.0)
     if known and not texts:
         return known
     if not known and folder != bundled_model() and not (tested := self_test(folder)).passed:
         raise ModelError(tested.complaint)
     rate = texts_per_second(open_encoder(folder, device, memory), texts, all_threads())
-    memory.keep(key, {"texts per second": rate})
+    memory.keep(key, {RATE: rate})
     return rate
 
 
@@ -68,17 +70,32 @@ def _speed_key(folder: Path, device: str) -> str:
     return f"speed | {device} | {versions} | {read_card(folder).fingerprint()} | {all_threads()} threads"
 
 
+def known_choice(cache_dir: str, base: float, devices: tuple[str, ...] = (CPU,)) -> Choice:
+    """Choose by what was measured before; measures and writes nothing. `base`: texts a second of the bundled model."""
+    memory = measured_here(cache_dir)
+
+    def measured(id: str, variant: str, device: str) -> float:
+        model = find_installed(id if id == BUNDLED else f"{id}:{variant}", cache_dir)
+        return memory.get(_speed_key(model.folder, device)).get(RATE, 0.0) if model else 0.0
+
+    here = frozenset((model.id, model.variant) for model in installed(cache_dir))
+    known = Known(load_catalogue(), here, devices, runtime_version(), base, measure=measured)
+    return choose(look(), known)
+
+
+def known_base(cache_dir: str) -> float:
+    """Return how many texts a second the bundled model was measured to embed here, 0 while nobody did."""
+    return measured_here(cache_dir).get(_speed_key(bundled_model(), CPU)).get(RATE, 0.0)
+
+
 def known_offer(id: str, cache_dir: str = "") -> str:
     """Return the offer of a model that suits this machine better than `id`, "" where none is known.
 
     Nothing is measured or opened for it: it goes by what `meaning-ls models` has measured before, for the processor.
     """
-    base = measured_here(cache_dir).get(_speed_key(bundled_model(), CPU)).get("texts per second", 0.0)
-    if not base:
-        return ""
-    here = frozenset((model.id, model.variant) for model in installed(cache_dir))
-    choice = choose(look(), Known(load_catalogue(), here, base=base, runtime=runtime_version()))
-    return "" if choice.picked.model.id in (id, BUNDLED) else offer(choice)
+    base = known_base(cache_dir)
+    choice = known_choice(cache_dir, base) if base else None
+    return offer(choice) if choice is not None and choice.better_than(id) else ""
 
 
 def offer(choice: Choice) -> str:
@@ -89,8 +106,8 @@ def offer(choice: Choice) -> str:
     takes = f", {minutes(choice.symbols / picked.texts_per_second)} to index" if picked.texts_per_second else ""
     licence = picked.model.licence
     if picked.installed:
-        how = f"it is installed: meaning-ls index --model {picked.model.id}"
+        how = f"it is installed: meaning-ls index --model {picked.name}"
     else:
-        how = f"meaning-ls models pull {picked.model.id}"
+        how = f"meaning-ls models pull {picked.name}"
     size = f"{picked.variant.disk_mb:,.0f} MB"
     return f"A better model fits this machine: {picked.model.id} ({size}, {licence}{takes}); {how}"

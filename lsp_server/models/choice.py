@@ -67,6 +67,7 @@ class Verdict:
     fits: bool
     why: str  # a clause for people
     installed: bool
+    name: str  # what commands are told: ID, or ID:VARIANT where the id alone means another form
     texts_per_second: float = 0  # measured or expected; 0: nobody knows
     measured: bool = False
 
@@ -85,6 +86,11 @@ class Choice:
         """The best that fits; the bundled model where nothing does."""
         fitting = [verdict for verdict in self.considered if verdict.fits]
         return fitting[0] if fitting else next(verdict for verdict in self.considered if verdict.model.bundled)
+
+    def better_than(self, id: str) -> Verdict | None:
+        """Return what was picked if it stands above a model on the ladder; how good others are nobody knows."""
+        steps = [verdict.model.id for verdict in self.considered]
+        return self.picked if id in steps and self.picked.model.id in steps[: steps.index(id)] else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +133,12 @@ def _judge(tier: Tier, machine: Machine, known: Known) -> Verdict:
     else:
         variant = pick_variant(model, machine, device or tier.devices[0])
     installed = variant is not None and (model.id, variant.name) in known.installed
+    usual = variant is None or variant is pick_variant(model, machine, CPU)
+    name = model.id if variant is None or usual else f"{model.id}:{variant.name}"
     why = too_old(model, known.runtime) or _lacking(tier, model, variant, machine, device)
     if not why and tier.wanted == "on-request" and not installed:
-        why = f"on request only, for it costs much and adds little: meaning-ls models pull {model.id}"
-    return Verdict(tier, model, variant, device or CPU, not why, why, installed)
+        why = f"on request only, for it costs much and adds little: meaning-ls models pull {name}"
+    return Verdict(tier, model, variant, device or CPU, not why, why, installed, name)
 
 
 def too_old(model: Entry, runtime: str) -> str:
@@ -264,6 +272,7 @@ def advice(choice: Choice) -> str:
         return f"Picked: {model.id}, which comes with the program. It is the best for this machine."
     assert variant is not None
     if picked.installed:
-        return f"Picked: {model.id}, which is installed. To use it for a project: meaning-ls index --model {model.id}"
+        how = f"To use it for a project: meaning-ls index --model {picked.name}"
+        return f"Picked: {model.id}, which is installed. {how}"
     size = f"{variant.disk_mb:,.0f} MB, {model.licence}"
-    return f"Picked: {model.id} ({size}). To have it: meaning-ls models pull {model.id}"
+    return f"Picked: {model.id} ({size}). To have it: meaning-ls models pull {picked.name}"

@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import SplitResult
 
 from lsp_server.engine.card import EMBEDDERS, RERANKERS, ModelError, read_card
-from lsp_server.engine.devices import openable, runtime_version
+from lsp_server.engine.devices import CPU, openable, runtime_version
 from lsp_server.engine.installed import (
     Installed,
     choose_for_auto,
@@ -92,7 +92,7 @@ def _table(arguments: argparse.Namespace) -> int:
 
 def _reranker_line(entry: Reranker, machine: Machine, cache_dir: str) -> str:
     """Say of a reranker whether it can be used here; none is used unless the setting `rerank` asks for it."""
-    variant = pick_variant(entry, machine, "cpu")
+    variant = pick_variant(entry, machine, CPU)
     if entry.kind not in RERANKERS:
         return f"  Not used: {entry.id}, a reranker: {entry.note}"
     state = "installed" if find_installed(entry.id, cache_dir) else f"{variant.disk_mb:,.0f} MB" if variant else "no"
@@ -114,12 +114,14 @@ def _here(row: Row) -> str:
 def _rows(catalogue: Catalogue, choice: Choice, cache_dir: str) -> Iterator[Row]:
     here = installed(cache_dir)
     verdicts = {verdict.model.id: verdict for verdict in reversed(choice.considered) if verdict.measured}
+    verdicts[choice.picked.model.id] = choice.picked  # it may be for a graphics card, in a form for it
     for model in catalogue.model:
-        variant = pick_variant(model, choice.machine, "cpu")
+        judged = verdicts.get(model.id)
+        variant = judged.variant if judged else pick_variant(model, choice.machine, CPU)
         mine = [found for found in here if found.id == model.id]
-        timed = verdicts.get(model.id)
-        rate = timed.texts_per_second if timed else expected(model, variant, "cpu", choice.base) if variant else 0
-        why = _trouble(model, choice.machine, rate)
+        rate = judged.texts_per_second if judged else expected(model, variant, CPU, choice.base) if variant else 0
+        picked = judged is choice.picked
+        why = "" if picked else _trouble(model, choice.machine, rate)
         yield Row(
             id=model.id,
             variant=variant.name if variant else "",
@@ -131,9 +133,9 @@ def _rows(catalogue: Catalogue, choice: Choice, cache_dir: str) -> Iterator[Row]
             fits=not why,
             why=why,
             texts_per_second=rate,
-            measured=bool(timed) or (model.bundled and rate > 0),
+            measured=bool(judged and judged.measured) or (model.bundled and rate > 0),
             installed=tuple(str(found.folder) for found in mine),
-            picked=model.id == choice.picked.model.id,
+            picked=picked,
         )
     known = {entry.id for entry in (*catalogue.model, *catalogue.reranker)}
     for found in here:
@@ -142,14 +144,18 @@ def _rows(catalogue: Catalogue, choice: Choice, cache_dir: str) -> Iterator[Row]
 
 
 def _own_row(found: Installed) -> Row:
-    card = read_card(found.folder)
-    size = found.bytes / 1e6
-    return Row(found.id, found.variant, size, "", False, card.dims, 0, True, "", 0, False, (str(found.folder),), False)
+    dims, trouble = 0, ""
+    try:
+        dims = read_card(found.folder).dims
+    except ModelError as error:  # one that is damaged must not hide the others
+        trouble = str(error)
+    size, place = found.bytes / 1e6, (str(found.folder),)
+    return Row(found.id, found.variant, size, "", False, dims, 0, not trouble, trouble, 0, False, place, False)
 
 
 def _trouble(model: Model, machine: Machine, rate: float) -> str:
     """Say why a model does not do well on this machine's processor; "" if it does."""
-    variant = pick_variant(model, machine, "cpu")
+    variant = pick_variant(model, machine, CPU)
     if variant is None:
         return "none of its files suits this processor"
     if old := too_old(model, runtime_version()):
@@ -169,7 +175,7 @@ def _table_object(rows: list[Row], catalogue: Catalogue, choice: Choice, cache_d
             "id": entry.id,
             "kind": entry.kind,
             "licence": entry.licence,
-            "fits": usable and pick_variant(entry, choice.machine, "cpu") is not None,
+            "fits": usable and pick_variant(entry, choice.machine, CPU) is not None,
             "why": "" if usable else entry.note,
             "installed": [str(here.folder)] if here else [],
         }

@@ -24,7 +24,7 @@ from lsp_server.engine.endpoint import (
     whole_address,
     write_privately,
 )
-from lsp_server.engine.installed import Installed
+from lsp_server.engine.installed import RESERVED, Installed
 from lsp_server.models.catalogue import DOCUMENT_TOKENS, QUERY_TOKENS, Catalogue
 from lsp_server.models.selftest import self_test
 
@@ -76,7 +76,9 @@ def connect(wish: Wish, catalogue: Catalogue, consent: Callable[[SplitResult], b
 
 
 def _check_id(id: str, catalogue: Catalogue) -> None:
-    """Raise ModelError for an id that means another model."""
+    """Raise ModelError for an id that means something else."""
+    if id in RESERVED:
+        raise ModelError(f"No model can be called {id!r}. Give this one another name with --id.")
     known = {entry.id for entry in (*catalogue.model, *catalogue.reranker)}
     if id in known:
         raise ModelError(f"{id} is a model of the list. Give this one another name with --id.")

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from lsp_server.models.hub import DownloadError, Interrupted, Listing, Remote, receive
 
-TRIES = 5  # to reach the hub without a single byte arriving in between
+TRIES = 5  # to reach the hub without a single new byte arriving in between
 WAITS = (0.5, 1.0, 2.0, 4.0)  # seconds between them
 LONGEST_WAIT = 60.0  # seconds that the hub may ask for; more is told instead of waited for
 SPARE_BYTES = 200_000_000  # to leave free on the disk: a full one harms more than us
@@ -76,12 +76,13 @@ def _fetch_one(listing: Listing, file: Remote, folder: Path) -> Iterator[Progres
     whole, part = folder / file.name, folder / file.part
     if whole.exists() and not _wrong(whole, file):
         return
-    failures = 0
+    failures, farthest = 0, _size(part)
     while _size(part) < file.size or not part.exists():
         yield Progress(_size(part), file.size)
         try:
             for done in _append(listing, file, part):
-                failures = 0
+                if done > farthest:  # what was there before and came again is no step forward
+                    failures, farthest = 0, done
                 yield Progress(done, file.size)
             if _size(part) < file.size:
                 raise Interrupted("the connection ended early")

@@ -51,7 +51,9 @@ def pull(model: Model | Reranker, variant: Variant, cache_dir: str) -> Generator
     work = home / _WORK / f"{model.id}-{variant.name}"
     yield Progress(0, 0, "asking the hub")
     listing = look_up(model, variant)
+    target = home / model.id / variant.name
     with _alone(work):
+        _take_over(listing, target, work)
         yield from fetch(listing, work)
         yield Progress(listing.size, listing.size, "testing the model")
         card = _as_configured(model.card(digests(listing, work)), work)
@@ -59,7 +61,16 @@ def pull(model: Model | Reranker, variant: Variant, cache_dir: str) -> Generator
         origin = {"repository": listing.repo, "revision": listing.commit}
         (work / CARD).write_text(card_text(card, about | origin), encoding="utf-8")
         _refuse_unfit(listing, work)
-        _put(work, home / model.id / variant.name)
+        _put(work, target)
+
+
+def _take_over(listing: Listing, installed: Path, work: Path) -> None:
+    """Lay what is installed where files are fetched: those that are still right do not come again."""
+    with contextlib.suppress(OSError):  # a file system without links, or nothing there: then they come
+        work.mkdir(parents=True, exist_ok=True)
+        for file in listing.files:
+            if not (work / file.name).exists():
+                (work / file.name).hardlink_to(installed / file.name)
 
 
 def _as_configured(card: Card, work: Path) -> Card:

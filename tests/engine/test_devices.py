@@ -1,6 +1,11 @@
 """Devices: sessions on what there is, on what only claims to be there, and on what goes away in the middle."""
 
+import os
+import re
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import onnxruntime
@@ -67,7 +72,29 @@ def cuda(monkeypatch):
 
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [CUDA, "CPUExecutionProvider"])
     monkeypatch.setattr(devices, "open_raw", open_there)
+    monkeypatch.setattr(agreement, "try_apart", lambda device: None)  # another process would see what is really there
     return state
+
+
+@pytest.fixture
+def broken(tmp_path, monkeypatch):
+    """A plugin is installed that does `broken("...")` when it is loaded, in any process; gives how often it was."""
+    site, loaded = tmp_path / "site", tmp_path / "loaded"
+    about = site / "onnxruntime_ep_webgpu-0.4.0.dist-info"
+    about.mkdir(parents=True)
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: onnxruntime-ep-webgpu\nVersion: 0.4.0\n")
+    monkeypatch.syspath_prepend(site)
+    devices._start_apart.cache_clear()
+
+    def make(does):
+        note = f"open({str(loaded)!r}, 'a').write('x')"
+        (site / "onnxruntime_ep_webgpu.py").write_text(
+            f"import os, sys, time\n\n\ndef get_library_path():\n    {note}\n    {does}\n"
+        )
+        return lambda: len(loaded.read_text()) if loaded.exists() else 0
+
+    yield make
+    devices._start_apart.cache_clear()
 
 
 # ---- opening
@@ -135,6 +162,61 @@ def test_a_broken_graph_is_no_trouble_of_the_device(tmp_path):
     with pytest.raises(ModelError, match="not a graph that ONNX Runtime loads") as caught:
         Session(tmp_path / "model.onnx")
     assert not isinstance(caught.value, DeviceError)
+
+
+# ---- drivers that are broken
+
+
+@pytest.mark.parametrize(
+    ("does", "said"),
+    [
+        ("os.abort()", r"webgpu ends the program that starts it \(code .*\)\. It needs any graphics processor"),
+        ("os._exit(0)", r"ends the program that starts it \(code 0\)"),
+        ("sys.exit('no Vulkan')", "ends the program that starts it"),
+        ("time.sleep(600)", "does not start within 5 seconds"),
+        ("return '/nowhere/libwebgpu.so'", "does not start|nowhere"),
+    ],
+)
+def test_a_provider_that_crashes_on_load_ends_nothing(broken, memory, monkeypatch, caplog, does, said):
+    monkeypatch.setattr(devices, "START_SECONDS", 5.0)
+    loaded = broken(does)
+    assert [device.id for device in offered()] == ["webgpu", "cpu"]
+    assert openable() == ("cpu",) == openable()
+    assert loaded() == 1  # tried once
+    assert open_encoder(bundled_model(), "webgpu", memory).device == "cpu"
+    assert re.search(said, caplog.text) and "The CPU is used" in caplog.text
+
+
+def test_a_provider_that_crashed_is_not_tried_by_the_next_process(broken, memory, caplog):
+    loaded = broken("os.abort()")
+    for _ in range(3):
+        assert open_encoder(bundled_model(), "webgpu", memory).device == "cpu"
+        devices._start_apart.cache_clear()
+    assert loaded() == 1 and "ended the program when it was tried" in caplog.text
+    memory.forget()  # as `models choose` does
+    assert open_encoder(bundled_model(), "webgpu", memory).device == "cpu"
+    assert loaded() == 2
+
+
+@pytest.mark.parametrize("words", [("models",), ("models", "choose", "--explain"), ("doctor",), ("index",)])
+def test_commands_survive_a_provider_that_crashes(broken, tmp_path, words):
+    broken("os.abort()")
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / "a.py").write_text("def drop(path):\n    path.unlink()\n")
+    path = os.pathsep.join([str(tmp_path / "site"), str(Path(__file__).parents[2])])
+    done = subprocess.run(
+        [sys.executable, "-m", "lsp_server", *words, "--cache-dir", str(tmp_path / "cache")],
+        cwd=tmp_path / "project",
+        env=os.environ | {"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+    assert done.returncode in (0, 1), done.stderr
+    assert "Traceback" not in done.stderr and done.stdout
+    if words[0] in ("models", "doctor") and len(words) == 1:
+        assert "onnxruntime-ep-webgpu is installed and" in done.stdout
 
 
 # ---- loss

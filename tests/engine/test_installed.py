@@ -133,6 +133,21 @@ def test_a_new_index_takes_what_was_chosen_and_keeps_it(project, cache):
     assert model_after_a_pass(project, cache) == "other"
 
 
+def test_what_was_chosen_and_is_damaged_is_not_taken_for_a_new_index(project, cache, caplog):
+    """The bundled model is the floor; an index that was made with the other one waits for it."""
+    install(cache)
+    choose_for_auto(chosen := find_installed("other", cache), cache)
+    assert model_after_a_pass(project, cache) == "other"
+    (chosen.folder / "tokenizer.json").write_bytes(b"{}")
+    (project.parent / "next").mkdir()
+    (project.parent / "next" / "c.py").write_text("def drop(path):\n    path.unlink()\n")
+    assert model_after_a_pass(project.parent / "next", cache) == BUNDLED
+    assert "tokenizer.json is damaged" in caplog.text and "comes with the program is used" in caplog.text
+    (project / "b.py").write_text("def more(orders):\n    return orders\n")
+    with pytest.raises(ModelError, match="is damaged"):
+        model_after_a_pass(project, cache)
+
+
 def test_one_word_changes_the_model_of_an_index_for_good(project, cache):
     assert model_after_a_pass(project, cache) == BUNDLED
     install(cache)

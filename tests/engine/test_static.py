@@ -2,9 +2,11 @@
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from small_models import safetensors
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
@@ -64,6 +66,22 @@ def test_rows_shared_by_tokens_and_weighted(tmp_path: Path) -> None:
     encoder = load_encoder(write_table(tmp_path, safetensors(tensors)))
     assert encoder.encode("blue") == pytest.approx([0, 1, 0, 0])
     assert encoder.encode("red blue") == pytest.approx([1 / 17**0.5, 4 / 17**0.5, 0, 0])
+
+
+@pytest.mark.parametrize(
+    "tensors",
+    [
+        {"embeddings": ROWS[:2]},
+        {"embeddings": ROWS, "mapping": np.array([0, 1])},
+        {"embeddings": ROWS, "weights": np.array([1.0, 1.0])},
+    ],
+    ids=["rows", "mapping", "weights"],
+)
+def test_a_tokenizer_that_knows_more_than_the_table(tmp_path: Path, tensors: dict[str, NDArray[Any]]) -> None:
+    encoder = load_encoder(write_table(tmp_path, safetensors(tensors)))
+    assert np.isfinite(encoder.encode("red")).all()
+    with pytest.raises(ModelError, match=r"has vectors for 2 tokens, and its tokenizer\.json gives more\. Reinstall"):
+        encoder.encode("red blue")
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,13 @@ from tests.models.machines import desktop
 machine, look = desktop(Path({root!r}), 4, 7.6), hardware.look
 hardware.look = lambda probe=None: look(probe or machine)
 """
+# And that what is installed embeds a text in an hour.
+SLOW = """
+from lsp_server.models import measure
+
+quick = measure.texts_per_second
+measure.texts_per_second = lambda encoder, *rest: quick(encoder, *rest) / (1 if encoder.max_tokens == 128 else 3e6)
+"""
 ASKING = copy.deepcopy(CAPABILITIES)
 ASKING["window"]["showMessage"] = {"messageActionItem": {}}
 
@@ -147,6 +154,67 @@ async def test_the_bar_stops_it_and_nothing_has_changed(project, tmp_path, hub):
         assert await client.names("send a message to a customer")
         assert client.of("window/showMessage") == []
     assert not (models_home(str(tmp_path / "cache")) / ID).exists()
+
+
+@pytest.mark.parametrize("end", ["closed", "killed"])
+async def test_an_interrupted_download_is_offered_again_and_goes_on(project, tmp_path, hub, end):
+    hub.faults[GRAPH].append(Fault(slow=0.05))
+    async with editor(tmp_path / "cache") as client:
+        client.choice = "Download"
+        await client.initialize(project, capabilities=ASKING)
+        await client.until(lambda: [p for p in client.of("$/progress") if p["value"].get("percentage", 0) > 5])
+        async with editor(tmp_path / "cache") as other:  # while it lasts, nobody else is asked
+            await other.initialize(project, capabilities=ASKING)
+            await other.ready()
+            await other.command("meaning-ls.models")
+            assert questions(other) == []
+        if end == "killed":
+            client.process.kill()
+            await client.process.wait()
+    assert find_installed(ID, str(tmp_path / "cache")) is None
+    async with editor(tmp_path / "cache") as client:
+        client.choice = "Download"
+        await client.initialize(project, capabilities=ASKING)
+        await client.until(lambda: questions(client))
+        moved = await client.until(lambda: model_of(client))
+        assert moved["embedded"] == moved["symbols"] > 0
+    assert hub.asked(GRAPH)[-1]["range"] > "bytes=0-"
+    async with editor(tmp_path / "cache") as client:
+        await client.initialize(project, capabilities=ASKING)
+        assert (await client.ready())["folders"][0]["model"] == ID
+        await client.command("meaning-ls.models")
+        assert questions(client) == []
+
+
+async def test_an_editor_that_ends_between_the_download_and_the_move_is_offered_the_move(project, tmp_path, hub):
+    """As the notes of an editor say that was killed then; the model is there."""
+    async with editor(tmp_path / "cache") as client:
+        await client.initialize(project, capabilities=ASKING)
+        await client.until(lambda: questions(client))
+        await client.command("meaning-ls.pullModel", ID)
+    kept = tmp_path / "cache" / "offers.json"
+    (key,) = json.loads(kept.read_text())["facts"]
+    kept.write_text(json.dumps({"format": 1, "facts": {key: {"process": 2**22 + 1, "began": 1.5}}}))
+    asked = len(hub.requests)
+    async with editor(tmp_path / "cache") as client:
+        client.choice = "Use it"
+        await client.initialize(project, capabilities=ASKING)
+        await client.until(lambda: model_of(client))
+    assert len([path for host, path, _ in hub.requests[asked:] if host == "storage"]) == 0
+
+
+async def test_one_that_turns_out_slow_is_not_moved_to(project, tmp_path, hub, monkeypatch):
+    """Measured after it came: here by a program that allows a first index no time at all, once a model is there."""
+    site = tmp_path / "site" / "sitecustomize.py"
+    site.write_text(site.read_text() + SLOW)
+    async with editor(tmp_path / "cache") as client:
+        client.choice = "Download"
+        await client.initialize(project, capabilities=ASKING)
+        (told,) = await client.until(lambda: client.of("window/showMessage"))
+        assert told["type"] == 2 and f"{ID}:uint8 is installed, and is slower here" in told["message"]
+        assert told["message"].endswith(f"meaning-ls index --model {ID}:uint8")
+        assert (await client.request("workspace/semanticIndex"))["folders"][0]["model"] == "minilm-l6"
+    assert find_installed(ID, str(tmp_path / "cache")) is not None
 
 
 async def test_a_hub_that_does_not_have_it_is_told_and_it_is_offered_again(project, tmp_path, hub):

@@ -6,9 +6,11 @@ import pytest
 
 from lsp_server.engine.card import ModelError
 from lsp_server.models.accelerators import Accelerator
+from lsp_server.models.advice import offer
 from lsp_server.models.catalogue import Model, load_catalogue
 from lsp_server.models.choice import LADDER, SYMBOLS, Known, advice, choose, expected, explain, minutes, pick_variant
 from lsp_server.models.hardware import GB, Probe, look
+from lsp_server.models.pull import wanted
 from lsp_server.models.runtime import _disagreements
 from tests.models import machines
 from tests.models.machines import desktop, raspberry_pi_5, with_files
@@ -199,6 +201,33 @@ def test_an_old_runtime(tmp_path):
     choice = choose(look(probe), known(base=2000.0, runtime="1.23.2"))
     refused = next(verdict for verdict in choice.considered if verdict.model.id == "embeddinggemma-2")
     assert refused.why == "needs ONNX Runtime 1.24, 1.23.2 is installed"
+
+
+# ---- what commands are told, and who is offered what
+
+
+def test_what_is_advised_is_what_comes(tmp_path):
+    """A card wants exact weights, while the id alone means the form for a processor."""
+    machine = look(with_card(desktop(tmp_path, 16, 62), 23))
+    for devices in (("cuda", "cpu"), ("cpu",)):
+        for verdict in choose(machine, known(devices=devices, base=2000.0)).considered:
+            if not verdict.model.bundled:
+                assert wanted(CATALOGUE, verdict.name, machine) == (verdict.model, verdict.variant)
+    choice = choose(machine, known(devices=("cuda", "cpu")))
+    assert advice(choice).endswith("models pull embeddinggemma-2:fp32") and offer(choice).endswith("gemma-2:fp32")
+    there = known(devices=("cuda", "cpu"), installed=frozenset({("embeddinggemma-2", "fp32")}))
+    assert advice(choose(machine, there)).endswith("meaning-ls index --model embeddinggemma-2:fp32")
+
+
+@pytest.mark.parametrize(
+    ("used", "better"),
+    [("minilm-l6", True), ("potion-code-16m-v2", True), ("granite-97m-r2", False), ("gte-modernbert", False),
+     ("embeddinggemma-2", False), ("coderankembed", False), ("mine", False), ("minilm-l6+mine", False)],
+)  # fmt: skip
+def test_only_what_stands_higher_is_better(tmp_path, used, better):
+    choice = choose(look(desktop(tmp_path, 4, 7.6)), known())
+    assert choice.picked.model.id == "granite-97m-r2"
+    assert choice.better_than(used) == (choice.picked if better else None)
 
 
 # ---- words

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import filelock
@@ -16,11 +17,14 @@ from lsp_server.engine.card import read_card
 from lsp_server.engine.encoder import bundled_model
 from lsp_server.engine.installed import models_home
 from lsp_server.engine.remembered import measured_here
+from lsp_server.models.accelerators import Accelerator
 from lsp_server.models.catalogue import load_catalogue
+from lsp_server.models.choice import Known, choose
 from lsp_server.models.download import Progress
-from lsp_server.models.hardware import look
+from lsp_server.models.hardware import GB, look
 from lsp_server.terminal import TransferMeter
 from tests.models.hub_server import Fault, Hub
+from tests.models.machines import desktop
 
 PROGRAM = [sys.executable, "-m", "lsp_server"]
 CHECKOUT = Path(__file__).parents[2]
@@ -162,6 +166,21 @@ def test_what_is_being_fetched_is_not_listed_and_what_was_there_stays(machine):
     assert machine.run("models", "pull", ID)[0] == 0
 
 
+def test_what_is_there_is_not_fetched_again_and_what_is_damaged_is(machine):
+    """Nor is there need for room for it twice."""
+    assert machine.run("models", "pull", ID)[0] == 0
+    before = {path.name: path.read_bytes() for path in machine.folder.iterdir()}
+    machine.hub.requests.clear()
+    (machine.folder / "model.toml").unlink()
+    code, out, err = machine.run("models", "pull", ID)
+    assert code == 0 and "is installed and passed its test" in out, err
+    assert [path for host, path, _ in machine.hub.requests if host == "storage"] == []
+    (machine.folder / "model.onnx").write_bytes(before["model.onnx"][:-1])
+    assert machine.run("models", "pull", ID)[0] == 0
+    assert len(machine.hub.asked(GRAPH)) == 1 and machine.hub.asked(DATA) == []
+    assert {path.name: path.read_bytes() for path in machine.folder.iterdir()} == before
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -267,6 +286,30 @@ def test_a_model_of_ones_own_is_listed(machine):
     assert "mine" in {row["id"] for row in machine.json("models")["models"]}
 
 
+def test_one_that_is_damaged_hides_no_other(machine):
+    shutil.copytree(bundled_model(), models_home(str(machine.cache)) / "mine" / "int8")
+    (models_home(str(machine.cache)) / "mine" / "int8" / "model.toml").write_text("schema = ")
+    code, out, err = machine.run("models")
+    assert code == 0 and err == "" and "gte-modernbert" in out
+    (line,) = (line for line in out.splitlines() if line.startswith("  mine "))
+    assert "model.toml cannot be read" in line and "fetch the model again" in line
+    assert machine.run("models", "remove", "mine")[0] == 0
+
+
+def test_the_table_of_a_machine_with_a_card(tmp_path):
+    """What is picked stands there in the form for the card, and nothing is said of what the processor would need."""
+    from lsp_server.models.commands import _rows
+
+    machine = replace(desktop(tmp_path, 4, 15.5), nvidia=lambda: [Accelerator("nvidia", "a card", 8 * GB)])
+    installed = frozenset({("minilm-l6", "bundled")})
+    choice = choose(look(machine), Known(load_catalogue(), installed, ("cuda", "cpu"), base=50.0))
+    rows = {row.id: row for row in _rows(load_catalogue(), choice, str(tmp_path / "cache"))}
+    assert [row.id for row in rows.values() if row.picked] == ["embeddinggemma-2"]
+    picked = rows["embeddinggemma-2"]
+    assert (picked.variant, picked.megabytes, picked.texts_per_second, picked.why) == ("fp32", 1085, 0, "")
+    assert picked.fits and not rows["qwen3-embedding-4b"].fits
+
+
 def test_choosing(machine):
     code, out, err = machine.run("models", "choose", "--explain", ".")
     assert code == 0, err
@@ -284,7 +327,6 @@ def test_choosing(machine):
 def test_an_offer_is_made_where_one_is_known(tmp_path, monkeypatch):
     """By what was measured before, on another machine than this one."""
     from lsp_server.models import advice
-    from tests.models.machines import desktop
 
     monkeypatch.setattr(advice, "look", lambda: look(desktop(tmp_path / "laptop", 4, 7.6)))
     cache = str(tmp_path / "cache")
@@ -295,7 +337,22 @@ def test_an_offer_is_made_where_one_is_known(tmp_path, monkeypatch):
         "A better model fits this machine: granite-97m-r2 (98 MB, Apache-2.0, about 2 minutes to index); "
         "meaning-ls models pull granite-97m-r2"
     )
-    assert advice.known_offer("granite-97m-r2", cache) == ""
+    for used in ("granite-97m-r2", "gte-modernbert", "mine"):  # as good, better, and one that nobody knows
+        assert advice.known_offer(used, cache) == ""
+
+
+def test_an_editor_offers_what_a_card_computes(tmp_path, monkeypatch):
+    """How quick a card is nobody knows before the model is there; what it takes of the disk is known."""
+    from lsp_server.models import advice
+    from lsp_server.offering import find_offer
+
+    machine = replace(desktop(tmp_path / "pc", 4, 15.5), nvidia=lambda: [Accelerator("nvidia", "a card", 8 * GB)])
+    monkeypatch.setattr(advice, "look", lambda: look(machine))
+    monkeypatch.setattr(advice, "openable", lambda: ("cuda", "cpu"))
+    offer = find_offer("minilm-l6", 2_000, str(tmp_path / "cache"))
+    assert offer.name == "embeddinggemma-2:fp32" and offer.accept == "Download 1,085 MB"
+    assert "EmbeddingGemma 2, 1,085 MB, Apache-2.0, re-indexed on cuda. The one in use answers" in offer.sentence
+    assert find_offer("embeddinggemma-2", 2_000, str(tmp_path / "cache")) is None
 
 
 # ---- what waiting looks like

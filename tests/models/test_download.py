@@ -152,6 +152,15 @@ def test_a_hub_that_never_gets_anywhere(hub, entry, files, tmp_path):
     assert_whole(tmp_path, files)
 
 
+def test_a_hub_that_begins_anew_and_breaks_each_time(hub, entry, tmp_path):
+    """What comes once more is no step forward, or this would never end."""
+    hub.faults[GRAPH].append(Fault(cut=2_000_000))
+    hub.faults[GRAPH].extend([Fault(cut=2_000_000, ignores_range=True)] * 50)
+    with pytest.raises(DownloadError, match=r"received 2000000 bytes, expected 5000000.*, 5 times"):
+        drain(entry, tmp_path)
+    assert len(hub.asked(GRAPH)) <= 1 + download.TRIES
+
+
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
 def test_trouble_that_passes(hub, entry, files, tmp_path, status):
     hub.faults[""].append(Fault(status))

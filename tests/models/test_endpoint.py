@@ -489,6 +489,9 @@ def test_a_far_host_on_a_terminal(tmp_path, config):
     ("words", "expected"),
     [
         (["http://localhost:1/v1", "m", "--id", "minilm-l6"], "is a model of the list"),
+        (["http://localhost:1/v1", "auto"], "No model can be called 'auto'. Give this one another name with --id"),
+        (["http://localhost:1/v1", "m", "--id", "off"], "must not be 'off'"),
+        (["http://localhost:1/v1", "m", "--id", "../m"], "must be made of a-z"),
         (["localhost:1", "m"], "is no address of a server"),
         (["http://127.0.0.1:1/v1", "m"], "cannot be reached"),
     ],

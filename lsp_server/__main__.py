@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 FOUND, NOTHING, FAILED, STOPPED = 0, 1, 2, 130
 
-_NO_ROOM = (errno.ENOSPC, errno.EFBIG, errno.EIO, getattr(errno, "EDQUOT", errno.ENOSPC))
+_NO_ROOM = (errno.ENOSPC, errno.EFBIG, errno.EIO, errno.EBADF, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 _log = logging.getLogger(__name__)
 
@@ -40,7 +40,10 @@ def main(words: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     prepare_streams()
     try:
-        arguments = read_arguments(sys.argv[1:] if words is None else words)
+        try:
+            arguments = read_arguments(sys.argv[1:] if words is None else words)
+        finally:
+            sys.stdout.flush()  # what --help says
         _keep_log(arguments)
         code = COMMANDS[arguments.command](arguments)
         sys.stdout.flush()
@@ -91,7 +94,7 @@ def index_folder(arguments: argparse.Namespace) -> int:
     from lsp_server.foreground import refresh
     from lsp_server.terminal import watch
 
-    with _opened(arguments, arguments.dir or _project_around(Path.cwd())) as index:
+    with _opened(arguments, arguments.dir or _project_around(_here())) as index:
         if index.home.is_paused:
             raise UsageError(f"indexing of {index.root} is paused. Go on with: meaning-ls resume {index.root}")
         make_idle()
@@ -110,11 +113,11 @@ def search(arguments: argparse.Namespace) -> int:
         if arguments.layout:
             raise UsageError(f"questions of a file are answered in JSON, not with --{arguments.layout}")
         folder = Path(arguments.query) if arguments.query is not None else None
-        return _answer_all(arguments, folder or _project_around(Path.cwd()))
+        return _answer_all(arguments, folder or _project_around(_here()))
     if arguments.query is None:
         raise UsageError("there is no QUERY. Try: meaning-ls search --help")
     asked = query(arguments, arguments.query)
-    with _opened(arguments, arguments.dir or _project_around(Path.cwd())) as index:
+    with _opened(arguments, arguments.dir or _project_around(_here())) as index:
         _warm(index)
         _make_current(arguments, index)
         return _print_answer(arguments, index, _by_meaning(index, asked))
@@ -135,7 +138,7 @@ def status(arguments: argparse.Namespace) -> int:
     from lsp_server.listing import skipped_lines
     from lsp_server.models.advice import known_offer
 
-    with _opened(arguments, arguments.dir or _project_around(Path.cwd())) as index:
+    with _opened(arguments, arguments.dir or _project_around(_here())) as index:
         index.catch_up()
         _print_status(arguments, index)
         if not arguments.json:
@@ -149,7 +152,7 @@ def hold(arguments: argparse.Namespace) -> int:
     from lsp_server.engine.files import check_root
     from lsp_server.engine.home import Home
 
-    home = Home(check_root(arguments.dir or _project_around(Path.cwd())), arguments.cache_dir)
+    home = Home(check_root(arguments.dir or _project_around(_here())), arguments.cache_dir)
     if arguments.command == "pause":
         home.pause()
         _print(f"{home.root} is not indexed, by any editor, until: meaning-ls resume")
@@ -164,7 +167,7 @@ def doctor(arguments: argparse.Namespace) -> int:
     from lsp_server.doctor import examine
     from lsp_server.terminal import PAINTS, clean, style_for
 
-    root = arguments.dir or _project_around(Path.cwd())
+    root = arguments.dir or _project_around(_here())
     if not os.path.isdir(root):  # noqa: PTH112 - a Path's own raises where a folder above is closed
         raise UsageError(f"there is no folder {root}")
     report = examine([root.absolute()], foreground_options(arguments))
@@ -242,7 +245,7 @@ def mcp(arguments: argparse.Namespace) -> int:
 
     if sys.stdin.isatty():
         _note("waiting for the client of a coding agent on standard input; Ctrl-C ends it")
-    agents.serve(from_options(server_options(arguments)), arguments.dirs, _project_around(Path.cwd()))
+    agents.serve(from_options(server_options(arguments)), arguments.dirs, _project_around(_here()))
     return FOUND
 
 
@@ -311,6 +314,14 @@ def _opened(arguments: argparse.Namespace, root: Path) -> Iterator["Index"]:
         yield index
     finally:
         index.close()
+
+
+def _here() -> Path:
+    """Return the current directory. Raises UsageError when somebody has removed it."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError as error:
+        raise UsageError("the current directory is gone; go to another one, or name the folder") from error
 
 
 def _project_around(folder: Path) -> Path:

@@ -19,7 +19,7 @@ from lsp_server.engine.log import log_folder
 from lsp_server.terminal import Style, clean
 
 SNIPPET_LINES = 3  # of a hit: the signature and what it does; twenty hits still fit on a screen or two
-SNIPPET_CHARS = 110
+SNIPPET_CHARS, SNIPPET_LEAST = 110, 20  # of a line: as far as it says something, and what no terminal is too narrow for
 
 _LINE_END = re.compile(r"\r\n|\n|\r")  # those that the engine counts by
 
@@ -62,7 +62,7 @@ def answer_lines(layout: str, hits: Sequence[Hit], index: Index, style: Style) -
         for number, hit in enumerate(hits, 1):
             yield from _hit_block(number, hit, index, style)
     else:
-        yield from (hit_line(hit, index.root) for hit in hits)
+        yield from (_hit_line(hit, index.root, style) for hit in hits)
 
 
 def as_json(value: object) -> str:
@@ -70,9 +70,10 @@ def as_json(value: object) -> str:
     return json.dumps(value)
 
 
-def hit_line(hit: Hit, root: Path) -> str:
+def _hit_line(hit: Hit, root: Path, style: Style) -> str:
     """Return a hit on one line as compilers and grep write it: PATH:LINE: kind name: preview."""
-    return f"{place(hit, root)}: {hit.kind} {clean(_full_name(hit))}: {clean(hit.preview)}"
+    where = style.link((root / hit.path).as_uri(), place(hit, root))
+    return f"{where}: {hit.kind} {clean(_full_name(hit))}: {clean(hit.preview)}"
 
 
 def _vimgrep_line(hit: Hit, index: Index) -> str:
@@ -114,8 +115,14 @@ def _hit_block(number: int, hit: Hit, index: Index, style: Style) -> Iterator[st
     yield f"{number:>3}. {where}  {style.dim(hit.kind)} {style.bold(clean(_full_name(hit)))}  {how}"
     lines = _snippet(hit, index.root, index.rules)
     margin = len(str(lines[-1][0])) if lines else 0
+    room = _room(style.columns, len("     ") + margin + len(" │ "))
     for line, text in lines:
-        yield f"     {style.dim(f'{line:>{margin}} │')} {clean(text)[:SNIPPET_CHARS]}"
+        yield f"     {style.dim(f'{line:>{margin}} │')} {clean(text)[:room]}"
+
+
+def _room(columns: int, taken: int) -> int:
+    """Return how many characters of a line of source are shown: those that a terminal has left, within reason."""
+    return min(max(columns - taken, SNIPPET_LEAST), SNIPPET_CHARS) if columns else SNIPPET_CHARS
 
 
 def place(hit: Hit, root: Path) -> str:

@@ -48,7 +48,9 @@ def read_questions(lines: Iterable[str], base: Query) -> Iterator[tuple[object, 
         for number, line in enumerate(lines, 1):
             if line.strip():
                 yield _question(line, number, base)
-    except (ValueError, UsageError) as error:  # broken UTF-8 and JSON are ValueErrors too
+    except UnicodeDecodeError as error:  # of a block of lines: which one it was is not known
+        raise UsageError(f"the questions must be UTF-8, and hold the byte 0x{error.object[error.start]:02x}") from error
+    except (ValueError, UsageError) as error:  # broken JSON is a ValueError too
         raise UsageError(f"question {number}: {error}") from error
 
 
@@ -81,7 +83,7 @@ def _limit(entry: dict[str, object], default: int) -> int:
 
 def _value(entry: dict[str, object], name: str, kind: type[_T], default: _T | None = None) -> _T:
     value = entry.get(name, default)
-    if not isinstance(value, kind):
+    if not isinstance(value, kind) or isinstance(value, bool):  # which Python counts among whole numbers
         raise ValueError(f"{name!r} must be {_CALLED[kind]}")
     return value
 

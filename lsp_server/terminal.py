@@ -33,10 +33,14 @@ _SAFE = dict.fromkeys(_CONTROLS, "\N{REPLACEMENT CHARACTER}") | {ord("\t"): "   
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """Paints words: with escape sequences or, when `start` is empty, not at all. Links them when it is `linked`."""
+    """Paints words: with escape sequences or, when `start` is empty, not at all. Links them when it is `linked`.
+
+    `columns` are those of the terminal, 0 where none shows the text.
+    """
 
     start: str
     linked: bool = False
+    columns: int = 0
 
     def paint(self, codes: str, text: str) -> str:
         """Return `text` painted by `codes` (SGR parameters, "1;34" for example)."""
@@ -70,7 +74,7 @@ def style_for(stream: TextIO, color: str, hyperlink: str = "never") -> Style:
     live = stream.isatty() and _understands()
     painted = color == "always" or (color == "auto" and live and not os.environ.get("NO_COLOR"))
     linked = hyperlink == "always" or (hyperlink == "auto" and live and _shows_links(os.environ))
-    return Style("\x1b[" if painted else "", linked)
+    return Style("\x1b[" if painted else "", linked, columns_of(stream) if stream.isatty() else 0)
 
 
 def _shows_links(environment: Mapping[str, str]) -> bool:
@@ -93,11 +97,27 @@ def clean(text: str) -> str:
 
 def prepare_streams() -> None:
     """Let any text be written to standard output and error, whatever encoding they have."""
+    _replace_closed()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError, ValueError):
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     if sys.platform == "win32":
         os.system("")  # a known way to switch a Windows console to escape sequences
+
+
+def _replace_closed() -> None:
+    """Have something stand where a standard stream is closed: else the next file that is opened takes its number.
+
+    From input nothing comes, what is told on standard error goes nowhere, and output is refused, as by other programs.
+    """
+    for number, (name, way) in enumerate((("stdin", os.O_RDONLY), ("stdout", os.O_RDONLY), ("stderr", os.O_WRONLY))):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, way)
+            if nowhere != number:
+                os.dup2(nowhere, number)
+                os.close(nowhere)
+            os.set_inheritable(number, True)
+            setattr(sys, name, open(number, "r" if name == "stdin" else "w", closefd=False))  # noqa: SIM115 - the process ends with it
 
 
 class Rate:
@@ -214,7 +234,7 @@ def _show(steps: Iterator[_T], line_of: Callable[[_T, str], str], stream: TextIO
             if time.monotonic() - shown < (BAR_SECONDS if live else LOG_SECONDS):
                 continue
             shown = time.monotonic()
-            stream.write(f"\r{line[: _width() - 1]}\x1b[K" if live else f"{line}\n")
+            stream.write(f"\r{line[: columns_of(stream) - 1]}\x1b[K" if live else f"{line}\n")
             stream.flush()
     finally:
         steps.close()  # type: ignore[attr-defined]  # a generator; closing it commits what is done
@@ -227,5 +247,9 @@ def _understands() -> bool:
     return os.environ.get("TERM") != "dumb"
 
 
-def _width() -> int:
+def columns_of(stream: TextIO) -> int:
+    """Return how many columns a terminal has: the one that `stream` writes to, for the other stream may be a pipe."""
+    with contextlib.suppress(OSError, ValueError):
+        if columns := os.get_terminal_size(stream.fileno()).columns:
+            return columns
     return shutil.get_terminal_size().columns

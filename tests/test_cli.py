@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import filelock
@@ -240,6 +241,23 @@ def test_a_folder_of_its_own(shop, tmp_path):
     assert rows[0]["path"] == "mail.py"
 
 
+@pytest.mark.parametrize("words", ["QUERY -l DIR", "-l QUERY DIR", "QUERY DIR -l", "-n 1 QUERY -l DIR"])
+def test_options_stand_where_one_likes(shop, words):
+    given = {"QUERY": "name:discount", "DIR": "../shop"}
+    _, out, err = shop.run("search", *(given.get(word, word) for word in words.split()), cwd="web")
+    assert Path(out.strip()).as_posix() == "../shop/prices.py", err
+
+
+@posix
+def test_a_folder_that_is_removed_while_one_stands_in_it(shop, tmp_path):
+    def leave():
+        os.chdir(tmp_path)
+        tmp_path.rmdir()
+
+    code, _, err = shop.run("search", RECEIPT, preexec_fn=leave)
+    assert (code, err) == (2, "meaning-ls: the current directory is gone; go to another one, or name the folder.\n")
+
+
 def test_a_change_is_found_unless_the_index_is_to_stay(new_shop):
     assert new_shop.find(RECEIPT)[0]["name"] == "send_receipt"
     (new_shop.root / "shop" / "mail.py").unlink()
@@ -290,6 +308,7 @@ def test_each_question_on_a_pipe_is_answered_at_once(shop):
     "line",
     [
         *("{", "[]", '{"id": 1}', '{"query": "x", "limit": "3"}', '{"query": "x", "limit": 0}'),
+        '{"query": "x", "limit": true}',
         *('{"query": "x", "kinds": ["no"]}', '{"query": "x", "kind": "no"}', '{"query": "x", "knid": "class"}'),
         json.dumps({"query": "x", "include": ["a"] * 101}),
     ],
@@ -298,6 +317,13 @@ def test_a_bad_question_ends_it_with_its_number(shop, line):
     code, _, err = shop.run("search", "--queries", "-", stdin=f'{{"query": "customer"}}\n{line}\n')
     assert code == 2
     assert "question 2" in err
+
+
+def test_questions_that_are_no_utf8_are_told(shop):
+    process = shop.start("search", "--queries", "-")
+    _, err = process.communicate(b'{"query": "caf\xe9"}\n', timeout=SECONDS)
+    assert process.returncode == 2
+    assert err == b"meaning-ls: the questions must be UTF-8, and hold the byte 0xe9.\n"
 
 
 # ---- the other commands
@@ -372,6 +398,28 @@ def test_an_output_that_is_full(shop, words):
     assert err.endswith("meaning-ls: the output cannot be written (No space left on device).\n")
     assert err.count("cannot be written") == 1
     assert "Exception" not in err
+
+
+@posix
+@pytest.mark.parametrize(
+    ("stream", "code", "out", "err"),
+    [
+        (0, 0, "send_receipt", ""),
+        (1, 2, "", "meaning-ls: the output cannot be written (Bad file descriptor).\n"),
+        (2, 0, "send_receipt", ""),
+    ],
+)
+def test_a_stream_that_is_closed(shop, stream, code, out, err):
+    ended, found, said = shop.run("search", RECEIPT, "--limit", "1", preexec_fn=partial(os.close, stream))
+    assert (ended, said) == (code, err)
+    assert out in found
+    assert bool(out) == bool(found)
+
+
+@posix
+@pytest.mark.parametrize("stream", [0, 1])
+def test_a_server_whose_client_is_not_there_ends(shop, stream):
+    assert shop.run(preexec_fn=partial(os.close, stream))[0] == 1
 
 
 @pytest.mark.parametrize(
@@ -468,7 +516,7 @@ def test_heading_and_files_group_by_file_and_keep_the_order(shop):
 
 def test_links_are_made_when_they_are_wished(shop):
     link = f"\x1b]8;;{(shop.root / 'shop' / 'mail.py').as_uri()}\x1b\\"
-    for layout in (["--heading"], ["-l"], ["--color", "always"]):
+    for layout in ([], ["--heading"], ["-l"], ["--color", "always"]):
         assert link in shop.run("search", RECEIPT, *layout, "--hyperlink", "always")[1]
         assert "\x1b]8" not in shop.run("search", RECEIPT, *layout)[1]
 
@@ -505,12 +553,14 @@ def test_a_reader_that_leaves_is_no_trouble(shop):
     assert (process.returncode, err) == (0, b"")
 
 
-def in_terminal(shop, *words, **options):
-    """Run in a pseudo-terminal, return the exit code and all that was shown."""
+def in_terminal(shop, *words, columns=0, **options):
+    """Run in a pseudo-terminal, return the exit code and all that was shown there."""
     import pty
+    import termios
 
     ours, theirs = pty.openpty()
-    process = shop.start(*words, stdin=theirs, stdout=theirs, stderr=theirs, **options)
+    termios.tcsetwinsize(theirs, (24, columns))
+    process = shop.start(*words, **({"stdin": theirs, "stdout": theirs, "stderr": theirs} | options))
     os.close(theirs)
     shown = b""
     try:
@@ -528,6 +578,17 @@ def test_a_terminal_gets_colour_and_snippets(shop):
     assert code == 0
     assert "\x1b[1msend_receipt\x1b[0m" in shown
     assert 'text = render("receipt.txt", order=order)' in shown
+
+
+@posix
+def test_a_narrow_terminal_gets_lines_that_fit(shop, new_shop):
+    _, shown = in_terminal(shop, "search", RECEIPT, "--no-update", "--color", "never", columns=50)
+    assert max(len(line) for line in shown.splitlines() if " │ " in line) == 50
+    (new_shop.root / "many.py").write_text("\n\n".join(f"def count_{n}(x):\n    return x" for n in range(300)))
+    # The bar is where the terminal is, whatever the answer is written to.
+    _, shown = in_terminal(new_shop, "index", "--threads", "1", columns=50, stdout=subprocess.DEVNULL)
+    bars = [line.partition("\x1b")[0] for line in shown.split("\r") if "symbols" in line]
+    assert max(map(len, bars)) == 49
 
 
 @posix

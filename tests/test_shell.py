@@ -50,7 +50,7 @@ def place(tmp_path_factory):
         f"#!{sys.executable}\nimport sys\nsys.path.insert(0, {str(CHECKOUT)!r})\n"
         "from lsp_server.__main__ import main\n"
         f"own = ['--cache-dir', {str(cache)!r}] if sys.argv[1] in ('search', 'index') else []\n"
-        "sys.exit(main([*sys.argv[1:], *own]))\n"
+        "sys.exit(main([*sys.argv[1:2], *own, *sys.argv[2:]]))\n"
     )
     program.chmod(0o755)
     subprocess.run([program, "index"], cwd=root, check=True, capture_output=True, timeout=SECONDS)
@@ -201,7 +201,9 @@ def test_fzf_asks_while_one_types(place, terminal, opened):
     (place / "live.sh").write_text(f"{recipes()[1]}\nask\n")
     screen = terminal("bash", str(place / "live.sh"))
     screen.wait(until="code that", why="fzf does not start")
-    screen.type("-l", "price with the taxes of a rate")
+    screen.type("-l", "--", "-path:mail.py")
+    screen.wait(until="prices.py:1:5:def gross", why="a question that begins with a dash is taken for an option")
+    screen.type("-l", " price with the taxes of a rate")
     screen.wait(until="> prices.py:1:5:def gross", why="typing asks nothing")
     screen.type("Enter")
     assert read_soon(opened)[:2] == ["+1", "prices.py"]

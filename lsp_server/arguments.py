@@ -37,13 +37,6 @@ class _Parser(argparse.ArgumentParser):
             message += " (put a question of several words in quotes)"
         raise UsageError(f"{message}. Try: {self.prog} --help")
 
-    def _match_arguments_partial(self, actions: Sequence[argparse.Action], arg_strings_pattern: str) -> list[int]:
-        """Leave DIR of `search QUERY -n 1 DIR` for later: before Python 3.13 it would be taken to be missing here."""
-        counts = super()._match_arguments_partial(actions, arg_strings_pattern)
-        while counts and not counts[-1] and "A" in arg_strings_pattern[sum(counts) :]:
-            counts.pop()
-        return counts
-
 
 def read_arguments(words: Sequence[str]) -> argparse.Namespace:
     """Understand a command line without the program's name. Raises UsageError, and SystemExit after --help."""

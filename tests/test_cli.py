@@ -241,13 +241,6 @@ def test_a_folder_of_its_own(shop, tmp_path):
     assert rows[0]["path"] == "mail.py"
 
 
-@pytest.mark.parametrize("words", ["QUERY -l DIR", "-l QUERY DIR", "QUERY DIR -l", "-n 1 QUERY -l DIR"])
-def test_options_stand_where_one_likes(shop, words):
-    given = {"QUERY": "name:discount", "DIR": "../shop"}
-    _, out, err = shop.run("search", *(given.get(word, word) for word in words.split()), cwd="web")
-    assert Path(out.strip()).as_posix() == "../shop/prices.py", err
-
-
 @posix
 def test_a_folder_that_is_removed_while_one_stands_in_it(shop, tmp_path):
     def leave():

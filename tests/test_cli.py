@@ -580,7 +580,7 @@ def test_a_narrow_terminal_gets_lines_that_fit(shop, new_shop):
     (new_shop.root / "many.py").write_text("\n\n".join(f"def count_{n}(x):\n    return x" for n in range(300)))
     # The bar is where the terminal is, whatever the answer is written to.
     _, shown = in_terminal(new_shop, "index", "--threads", "1", columns=40, stdout=subprocess.DEVNULL)
-    bars = [line.partition("\x1b")[0] for line in shown.split("\r") if "symbols" in line]
+    bars = [line.partition("\x1b")[0] for line in shown.split("\r") if "%" in line]
     assert max(map(len, bars)) == 39
 
 

@@ -101,6 +101,8 @@ def index_folder(arguments: argparse.Namespace) -> int:
         if not index.status().last_update:  # there is much to embed
             _warm(index)
         watch(refresh(index), sys.stderr)
+        if index.writing.verify():
+            watch(refresh(index), sys.stderr)
         _print_status(arguments, index)
         return FOUND if index.status().symbols else NOTHING
 

@@ -82,6 +82,7 @@ class IndexerProcess:
         self._process: asyncio.subprocess.Process | None = None
         self._life: asyncio.Task[None] | None = None
         self._deaths: list[float] = []
+        self._starts = 0
 
     @property
     def pid(self) -> int:
@@ -163,7 +164,8 @@ class IndexerProcess:
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # on Windows a console would pop up
         )
         self._process = process
-        self._write(self._opening)
+        self._write({**self._opening, "again": self._starts > 0})
+        self._starts += 1
         for number, job in tuple(self._jobs.items()):
             if number in self._cancelled:  # the one before died before it heard of that
                 self._take({"job": number, "end": "cancelled", "message": ""})

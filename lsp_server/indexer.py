@@ -5,11 +5,13 @@ log goes to stderr. Changed paths come before the rest: a pass over the whole ro
 again, which costs one look at the files' time stamps. Ends when its input does, so it never outlives its server.
 
 Who has much to embed waits for its turn, one folder of a user at a time, and for a battery saver to be switched off.
+After the first look at everything it is verified that what is stored is what was written, as long as there is no other
+work; what is not is taken out, which readers notice, and ask for a pass.
 
-Commands: `{"root", "options"}` first, then `{"job", "update": [paths to read first]}`, `{"job", "paths": [files or
-folders]}`, `{"cancel": job}`, `{"hurry": job}` (do not wait for the battery saver). Reports: `{"job", "progress":
-{...}}`, `{"job", "wait": "power" | "turn"}`, at last `{"job", "end": "done" | "cancelled" | "busy" | "failed",
-"message"}`; `{"broken": message}` when there can be no index at all.
+Commands: `{"root", "options", "level", "again"}` first, then `{"job", "update": [paths to read first]}`, `{"job",
+"paths": [files or folders]}`, `{"cancel": job}`, `{"hurry": job}` (do not wait for the battery saver). Reports:
+`{"job", "progress": {...}}`, `{"job", "wait": "power" | "turn"}`, at last `{"job", "end": "done" | "cancelled" |
+"busy" | "failed", "message"}`; `{"broken": message}` when there can be no index at all.
 """
 
 import contextlib
@@ -70,6 +72,7 @@ class Jobs:
         self._hurried: set[int] = set()
         self._put_off: set[int] = set()
         self._closed = False
+        self.unverified = False  # whether it is to be verified that what is stored is what was written
 
     def add(self, job: Job) -> None:
         """Take a job in."""
@@ -104,6 +107,11 @@ class Jobs:
         """Return whether a job was broken off before."""
         with self._changed:
             return job.number in self._put_off
+
+    def are_none(self) -> bool:
+        """Return whether there is nothing to do."""
+        with self._changed:
+            return not (self._waiting or self._closed)
 
     def rest(self) -> None:
         """Do nothing for WAIT_SECONDS, or until something new is said."""
@@ -170,6 +178,22 @@ def work(index: Index, jobs: Jobs, say: Say) -> None:
         elif end != "closed":
             _log.info("%s: %s in %.2f s", _title(index, job), end, time.monotonic() - started)
             say({"job": job.number, "end": end, "message": message})
+            _verify(index, jobs)
+
+
+def _verify(index: Index, jobs: Jobs) -> None:
+    """Look once, when nobody waits for anything, whether what is stored is what was written."""
+    if not (jobs.unverified and jobs.are_none()):
+        return
+    started = time.monotonic()
+    try:
+        found = index.writing.verify(jobs.are_none)
+    except EngineError as error:
+        found = None
+        _log.warning("%s", error)
+    jobs.unverified = found is None
+    if found is not None:
+        _log.info("verifying %s: %s in %.2f s", index.root, "damaged" if found else "sound", time.monotonic() - started)
 
 
 def _run(index: Index, job: Job, jobs: Jobs, turn: Turn, say: Say) -> tuple[str, int]:
@@ -265,6 +289,7 @@ def main() -> None:
         say({"broken": str(error)})
         return
     jobs = Jobs()
+    jobs.unverified = not opening["again"]
     threading.Thread(target=listen, args=(lines, jobs), name="listening", daemon=True).start()
     with contextlib.suppress(BrokenPipeError):  # the server has gone
         work(index, jobs, say)

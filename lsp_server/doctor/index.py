@@ -30,6 +30,7 @@ FIRST_FILES = 3  # of each reason why files are left out
 SEARCH_LIMIT = 5  # by its own words a symbol must be among the first
 
 _UPDATE = "Run: meaning-ls index"
+_MEND = "They are made anew by themselves when an editor is started here, or by: meaning-ls index"
 _REPAIR = "It is made anew by itself with the next change in an editor, or by: meaning-ls index"
 
 
@@ -64,7 +65,7 @@ def check_index(root: Path, options: Options, model: Model) -> Iterator[Check]:
         return
     yield _store(store, found, model, name, is_written=bool(writing.details["held"]))
     yield writing
-    if found.damage:
+    if found.damage or found.spoilt:  # opening it would mend it
         return
     yield _graph(folder / "graph.hnsw", found, model, name)
     yield _skipped(store, name)
@@ -87,6 +88,7 @@ def _store(store: Path, found: Findings, model: Model, name: str, *, is_written:
         "lost": found.lost if model.fingerprint else 0,
         "withoutWords": found.wordless,
         "wrongVectors": found.misfits,
+        "spoilt": found.spoilt,
     }
     held = f"{counted(found.files, 'file', 'files')}, {counted(found.symbols, 'symbol', 'symbols')}"
     summary = f"{held}, {found.embedded:,} of them embedded, {megabytes(size_of(store.parent))}"
@@ -100,11 +102,12 @@ def _store(store: Path, found: Findings, model: Model, name: str, *, is_written:
             (found.lost if model.fingerprint else 0, "symbols that are neither embedded nor waiting for it"),
             (found.wordless, "symbols that no word finds"),
             (found.misfits, "vectors of a wrong length"),
+            (found.spoilt, "files and vectors that are not as they were written"),
         )
         if count
     ]
     if broken:
-        remedy = f"Delete {store.parent} and run: meaning-ls index"
+        remedy = _MEND if found.spoilt else f"Delete {store.parent} and run: meaning-ls index"
         return Check("index", "fail", f"{summary}; {', '.join(broken)}", where, (remedy,), details, name)
     if not found.completed and not is_written:
         return Check("index", "warn", f"{summary}; it was never finished", where, (_UPDATE,), details, name)

@@ -25,7 +25,7 @@ from lsp_server.engine.errors import StoreError
 
 NAME_LENGTH = 40  # of a root's name in that of its index: for people who look into the cache, the digest tells apart
 
-SCHEMA = 3  # of an index's files; raised when a program cannot read what the one before has written
+SCHEMA = 4  # of an index's files; raised when a program cannot read what the one before has written
 UNUSED_SECONDS = 30 * 86_400.0  # after which the indexes of another schema are removed
 
 _ROOT = "root"  # the file that names the root, for a digest does not

@@ -11,15 +11,15 @@ import json
 import secrets
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from lsp_server.engine.database import explain
+from lsp_server.engine.database import STEPS, SYMBOL_SUM, check_sum, explain
 from lsp_server.engine.errors import Busy, StoreError
 from lsp_server.engine.files import Stamp
-from lsp_server.engine.store import Store, in_scope, path_bytes, path_text
+from lsp_server.engine.store import Broken, Store, in_scope, path_bytes, path_text
 
 MODEL_SECONDS = 7 * 86_400.0  # for so long the vectors of a model stay that is no longer used, should it come back
 VECTORS_KEPT = 20_000  # at least, used or not: room for a second branch of a small project
@@ -131,39 +131,41 @@ class StoreWriter(Store):
                 (*record.stamp, generation, path),
             )
             return
-        row = (
-            *record.stamp, record.content_hash, record.language, record.note, record.left_out, recipe, generation,
-        )  # fmt: skip
+        # Ids start at the clock's microseconds: those of a store that was made anew are none that a reader still holds.
+        first = int(self.meta("next_symbol") or time.time_ns() // 1_000)
+        self._remember("next_symbol", str(first + len(record.symbols)))
+        symbols = [
+            (
+                first + i, first + s.parent if s.parent >= 0 else 0, s.kind, s.name, s.container, json.dumps(s.spans),
+                int(s.ascii), s.preview, s.detail, s.text_hash, s.bag, generation,
+            )
+            for i, s in enumerate(record.symbols)
+        ]  # fmt: skip
+        words = [(s.name, s.doc, s.code) for s in record.symbols]
+        said = (record.content_hash, record.language, record.note, record.left_out, recipe)
+        known_again = check_sum([(path, *said), *(one + more for one, more in zip(symbols, words, strict=True))])
+        row = (*record.stamp, *said, generation, known_again)
         if known:
             file_id = known[0]
             self._delete_symbols(file_id, generation)
             self._db.execute(
                 "UPDATE files SET size = ?, mtime_ns = ?, ctime_ns = ?, content_hash = ?, language = ?, note = ?, "
-                "left_out = ?, recipe = ?, generation = ? WHERE id = ?",
+                "left_out = ?, recipe = ?, generation = ?, check_sum = ? WHERE id = ?",
                 (*row, file_id),
             )
         else:
             file_id = self._db.execute(
                 "INSERT INTO files (size, mtime_ns, ctime_ns, content_hash, language, note, left_out, recipe, "
-                "generation, path) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "generation, check_sum, path) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (*row, path),
             ).lastrowid
-        # Ids start at the clock's microseconds: those of a store that was made anew are none that a reader still holds.
-        first = int(self.meta("next_symbol") or time.time_ns() // 1_000)
-        self._remember("next_symbol", str(first + len(record.symbols)))
         self._db.executemany(
-            "INSERT INTO symbols VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                (
-                    first + i, file_id, first + s.parent if s.parent >= 0 else 0, s.kind, s.name, s.container,
-                    json.dumps(s.spans), s.ascii, s.preview, s.detail, s.text_hash, s.bag, generation,
-                )
-                for i, s in enumerate(record.symbols)
-            ),
-        )  # fmt: skip
+            f"INSERT INTO symbols (file_id, {', '.join(SYMBOL_SUM)}) VALUES (?{', ?' * len(SYMBOL_SUM)})",
+            ((file_id, *one) for one in symbols),
+        )
         self._db.executemany(
             "INSERT INTO words (rowid, name, doc, code) VALUES (?, ?, ?, ?)",
-            ((first + i, s.name, s.doc, s.code) for i, s in enumerate(record.symbols)),
+            ((first + i, *more) for i, more in enumerate(words)),
         )
 
     def _add_pending(self, record: FileRecord, model: str, after: int) -> None:
@@ -198,8 +200,8 @@ class StoreWriter(Store):
         vectors = list(vectors)
         with self._commit() as generation:
             self._db.executemany(
-                "INSERT OR IGNORE INTO vectors (model, text_hash, data, generation) VALUES (?, ?, ?, ?)",
-                ((model, text_hash, data, generation) for text_hash, data in vectors),
+                "INSERT OR IGNORE INTO vectors (model, text_hash, data, generation, check_sum) VALUES (?, ?, ?, ?, ?)",
+                ((model, key, data, generation, check_sum([(key, data)])) for key, data in vectors),
             )
             self._db.executemany("DELETE FROM pending WHERE text_hash = ?", ((row[0],) for row in vectors))
 
@@ -230,6 +232,33 @@ class StoreWriter(Store):
         with self._commit():
             self._remember(key, value)
 
+    def distrust(self, broken: Broken) -> None:
+        """Forget what is not as it was written; the index is not whole until a pass has read and embedded it anew."""
+        with self._commit() as generation:
+            spoilt = [(vector_id,) for vector_id in broken.vectors]
+            for vector in spoilt:
+                self._db.execute(
+                    "UPDATE files SET recipe = '', content_hash = x'' WHERE id IN (SELECT s.file_id FROM symbols s "
+                    "JOIN vectors v ON v.text_hash = s.text_hash WHERE v.id = ?)",
+                    vector,
+                )
+            self._db.executemany("DELETE FROM vectors WHERE id = ?", spoilt)
+            for file_id in broken.files:
+                self._delete_symbols(file_id, generation)
+                self._db.execute("DELETE FROM files WHERE id = ?", (file_id,))
+            self._db.execute("DELETE FROM meta WHERE key = 'last_update'")
+
+    def check_words(self, is_wanted: Callable[[], bool]) -> None:
+        """Compare the index of words with the texts. Raises sqlite3.DatabaseError when they differ."""
+        self._db.set_progress_handler(lambda: not is_wanted(), STEPS)
+        try:
+            self._db.execute("INSERT INTO words (words) VALUES ('integrity-check')")
+        except sqlite3.OperationalError as error:
+            if is_wanted():
+                raise StoreError(explain(error, self.path)) from error
+        finally:
+            self._db.set_progress_handler(None, 0)
+
     def drop_pending(self) -> None:
         """Forget texts that no stored symbol has any more."""
         with self._commit():
@@ -239,7 +268,8 @@ class StoreWriter(Store):
 
     def _remember(self, key: str, value: str) -> None:
         self._db.execute(
-            "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", (key, value)
+            "INSERT OR REPLACE INTO meta (key, value, check_sum) VALUES (?, ?, ?)",
+            (key, value, check_sum([(key, value)])),
         )
 
     def _forget(self, model: str, generation: int) -> None:

@@ -1,21 +1,30 @@
-"""Database: the SQLite file of an index, its tables, and what to tell the user when it cannot be used."""
+"""Database: the SQLite file of an index, its tables, and what to tell the user when it cannot be used.
+
+SQLite notices a page that makes no sense, but not another letter in a text: what is kept has check sums of ours. A
+file's is of the columns FILE_SUM and, for each of its symbols, SYMBOL_SUM and WORDS_SUM; time stamps have none, for the
+disk is their witness.
+"""
 
 import contextlib
 import os
 import sqlite3
 import time
+import zlib
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from lsp_server.engine.cache import SCHEMA, make_way
 
 BUSY_SECONDS = 10.0  # how long a commit waits for another process's commit
+_ODDITIES = ("decode to UTF-8", "unsupported file format")  # damage that Python and SQLite tell without saying so
+STEPS = 20_000  # of SQLite, between two questions whether to go on: a few milliseconds
 
 TABLES = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL, check_sum INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE files (
     id INTEGER PRIMARY KEY AUTOINCREMENT, path BLOB NOT NULL UNIQUE, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
     ctime_ns INTEGER NOT NULL, content_hash BLOB NOT NULL, language TEXT NOT NULL, note TEXT NOT NULL,
-    left_out TEXT NOT NULL, recipe TEXT NOT NULL, generation INTEGER NOT NULL);
+    left_out TEXT NOT NULL, recipe TEXT NOT NULL, generation INTEGER NOT NULL, check_sum INTEGER NOT NULL);
 CREATE INDEX files_generation ON files (generation);
 CREATE TABLE symbols (
     id INTEGER PRIMARY KEY, file_id INTEGER NOT NULL, parent_id INTEGER NOT NULL,
@@ -30,19 +39,38 @@ CREATE INDEX deleted_generation ON deleted (generation);
 CREATE TABLE pending (id INTEGER PRIMARY KEY AUTOINCREMENT, text_hash BLOB NOT NULL UNIQUE, text TEXT NOT NULL);
 CREATE TABLE vectors (
     id INTEGER PRIMARY KEY AUTOINCREMENT, model TEXT NOT NULL, text_hash BLOB NOT NULL, data BLOB NOT NULL,
-    generation INTEGER NOT NULL, UNIQUE (model, text_hash));
+    generation INTEGER NOT NULL, check_sum INTEGER NOT NULL, UNIQUE (model, text_hash));
 CREATE INDEX vectors_generation ON vectors (generation);
 CREATE TABLE skipped (path BLOB PRIMARY KEY, reason TEXT NOT NULL) WITHOUT ROWID;
 CREATE VIRTUAL TABLE words USING fts5 (name, doc, code, tokenize = 'unicode61');
 """
+_STATEMENTS = tuple(statement.strip() for statement in TABLES.split(";\n") if statement.strip())
+
+FILE_SUM = ("path", "content_hash", "language", "note", "left_out", "recipe")
+SYMBOL_SUM = (
+    *("id", "parent_id", "kind", "name", "container", "spans", "ascii", "preview", "detail", "text_hash", "bag"),
+    "generation",
+)
+WORDS_SUM = ("name", "doc", "code")
+
+
+def check_sum(rows: Iterable[Sequence[object]], before: int = 0) -> int:
+    """Return a number of 32 bits by which rows of texts, bytes and numbers are known again, after those `before`."""
+    total = before
+    for row in rows:
+        total = zlib.crc32("\0".join(map(str, row)).encode("utf-8", "surrogateescape"), total)
+    return total
 
 
 def is_damage(error: sqlite3.Error) -> bool:
     """Return whether an error says that the content is wrong; else the file may be sound (full disk, I/O, locks)."""
     code = getattr(error, "sqlite_errorcode", None)
+    if any(said in str(error) for said in _ODDITIES):
+        return True
     if code is None:  # raised by us: foreign, of another version, replaced
         return type(error) is sqlite3.DatabaseError
-    return code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+    # What we add fits to what is there, unless that is not what we added.
+    return code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CONSTRAINT)
 
 
 def files_of(path: Path) -> tuple[Path, ...]:
@@ -113,7 +141,8 @@ def _open(name: str, *, uri: bool) -> sqlite3.Connection:
             _make_tables(db)
         if (version := _version(db)) != SCHEMA:
             raise sqlite3.DatabaseError(f"made by another version: {version}, ours is {SCHEMA}")
-        db.execute("SELECT generation FROM files LIMIT 1").fetchone()
+        if not {row[0] for row in db.execute("SELECT sql FROM sqlite_master")}.issuperset(_STATEMENTS):
+            raise sqlite3.DatabaseError("its schema is damaged")
     except UnicodeDecodeError as error:  # SQLite quotes a damaged schema, and Python cannot read the quotation
         db.close()
         raise sqlite3.DatabaseError("its schema is damaged") from error
@@ -129,7 +158,7 @@ def _make_tables(db: sqlite3.Connection) -> None:
     if _version(db) == 0:
         if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
             raise sqlite3.DatabaseError("a foreign database")
-        for statement in TABLES.split(";\n"):
+        for statement in _STATEMENTS:
             db.execute(statement)
         # Ids of vectors start at the clock's microseconds: those of a store that was made anew are not in an old graph.
         db.execute("INSERT INTO sqlite_sequence VALUES ('vectors', ?)", (time.time_ns() // 1_000,))

@@ -5,17 +5,17 @@ whoever writes next.
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import filelock
 
 from lsp_server.engine.cache import SCHEMA
-from lsp_server.engine.database import explain, is_damage
+from lsp_server.engine.database import FILE_SUM, STEPS, SYMBOL_SUM, WORDS_SUM, check_sum, explain, is_damage
 from lsp_server.engine.errors import StoreError
-from lsp_server.engine.store import path_text
+from lsp_server.engine.store import Broken, path_text
 
 SQLITE = sqlite3.sqlite_version
 SAMPLES = 5  # symbols that a search shall find
@@ -46,6 +46,7 @@ class Findings:
     wordless: int = 0  # symbols that no word finds
     misfits: int = 0  # vectors of another length than the model's
     samples: tuple[Sample, ...] = ()
+    spoilt: int = 0  # files, with all that is stored of them, and vectors that are not what was written
 
 
 def examine_store(path: Path, model: str, dim: int) -> Findings:
@@ -54,12 +55,71 @@ def examine_store(path: Path, model: str, dim: int) -> Findings:
         with closing(_open_to_read(path)) as db:
             if damage := _damage(db):
                 return Findings(damage)
+            broken = _compare(db)
             db.execute("BEGIN")  # one state, whatever is committed meanwhile
-            return _look_through(db, model, dim)
+            return replace(_look_through(db, model, dim), spoilt=len(broken.files) + len(broken.vectors))
     except sqlite3.Error as error:
         if is_damage(error):
             return Findings((str(error),))
         raise StoreError(explain(error, path)) from error
+
+
+def find_broken(path: Path, is_wanted: Callable[[], bool]) -> Broken | None:
+    """Compare everything in the store at `path` with its check sums; None when that is not wanted any more.
+
+    Half a second of a core for 20,000 symbols. Raises sqlite3.DatabaseError on a store that cannot be mended row by
+    row, StoreError when it cannot be read now.
+    """
+    try:
+        with closing(_open_to_read(path)) as db:
+            db.set_progress_handler(lambda: not is_wanted(), STEPS)
+            return _compare(db)
+    except sqlite3.Error as error:
+        if is_damage(error):
+            raise
+        if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_INTERRUPT:
+            return None
+        raise StoreError(explain(error, path)) from error
+
+
+def _compare(db: sqlite3.Connection) -> Broken:
+    text_factory, db.text_factory = db.text_factory, lambda raw: raw.decode("utf-8", "surrogateescape")
+    db.execute("BEGIN")  # one state, whatever is committed meanwhile
+    try:
+        return _compare_all(db)
+    finally:
+        db.text_factory = text_factory
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+
+
+def _compare_all(db: sqlite3.Connection) -> Broken:
+    (said,) = db.execute("PRAGMA integrity_check(1)").fetchone()  # what stands in tables stands in their indexes, too
+    if said != "ok":
+        raise sqlite3.DatabaseError(said)
+    noted = {}
+    for key, value, known in db.execute("SELECT key, value, check_sum FROM meta"):
+        noted[key] = value
+        if check_sum([(key, value)]) != known:
+            raise sqlite3.DatabaseError(f"{key!r} is not what was written")
+    for table in ("files", "symbols", "vectors"):
+        (newest,) = db.execute(f"SELECT coalesce(max(generation), 0) FROM {table}").fetchone()
+        if newest > int(noted.get("generation", 0)):
+            raise sqlite3.DatabaseError(f"some {table} are newer than the last commit")
+    wanted, found = {}, {}
+    for file_id, known, *row in db.execute(f"SELECT id, check_sum, {', '.join(FILE_SUM)} FROM files"):
+        wanted[file_id], found[file_id] = known, check_sum([row])
+    columns = ", ".join((*(f"s.{name}" for name in SYMBOL_SUM), *(f"w.{name}" for name in WORDS_SUM)))
+    symbols = f"SELECT s.file_id, {columns} FROM symbols s LEFT JOIN words w ON w.rowid = s.id ORDER BY s.id"
+    for file_id, *row in db.execute(symbols):
+        if file_id not in found:
+            raise sqlite3.DatabaseError("a symbol belongs to no file")
+        found[file_id] = check_sum([row], found[file_id])
+    vectors = db.execute("SELECT id, check_sum, text_hash, data FROM vectors")
+    return Broken(
+        tuple(file_id for file_id, known in wanted.items() if found[file_id] != known),
+        tuple(vector_id for vector_id, known, *row in vectors if check_sum([row]) != known),
+    )
 
 
 def _open_to_read(path: Path) -> sqlite3.Connection:

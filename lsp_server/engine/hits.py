@@ -1,7 +1,10 @@
-"""Hits: what an answer is made of."""
+"""Hits: what an answer is made of, and what placed a row of it."""
 
 from dataclasses import dataclass
 
+import numpy as np
+
+from lsp_server.engine.search import Ranked
 from lsp_server.engine.store import Details
 from lsp_server.engine.symbols import Span
 
@@ -72,3 +75,22 @@ def make_hit(details: Details) -> Hit:
         detail=details.detail,
         unsaved=details.unsaved,
     )
+
+
+def explanation(ranked: Ranked, row: int) -> dict[str, float | str]:
+    """Return what placed a row in a ranking, by name."""
+    places = np.flatnonzero(ranked.rows == row)
+    if not len(places):
+        return {"place": "not among the candidates, or an inner symbol is listed instead"}
+    at = int(places[0])
+    cosine = float(ranked.cosines[at])
+    compared: dict[str, float | str] = {} if np.isnan(cosine) else {"cosine": round(cosine, 4)}
+    return compared | {
+        "place": at + 1,
+        "score": round(float(ranked.scores[at]), 4),
+        "match": ranked.matches()[at],
+        "words": round(float(ranked.words[at]), 4),
+        "definition": round(float(ranked.definitions[at]), 4),
+        "factor": round(float(ranked.factors[at]), 4),
+        "file": round(float(ranked.coherence[at]), 4),
+    }

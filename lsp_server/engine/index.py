@@ -25,7 +25,7 @@ from lsp_server.engine.encoder import Encoder
 from lsp_server.engine.errors import EngineError, StoreError
 from lsp_server.engine.files import Rules, check_root, why
 from lsp_server.engine.git import changed_files
-from lsp_server.engine.hits import Answer, Hit, Status, make_hit
+from lsp_server.engine.hits import Answer, Hit, Status, explanation, make_hit
 from lsp_server.engine.hnsw import bytes_needed
 from lsp_server.engine.home import Home
 from lsp_server.engine.installed import AUTO
@@ -193,6 +193,14 @@ class Index:
 
         A damaged store is emptied here if nobody writes it. Raises StoreError when it cannot be read now.
         """
+        try:
+            return self._catch_up()
+        except (LookupError, ValueError, TypeError):  # rows that make no sense are not as they were written
+            if not self.writing.verify():
+                raise
+            return self._catch_up() or True
+
+    def _catch_up(self) -> bool:
         try:
             if self.home.is_damaged:
                 changed = self._make_anew()
@@ -368,28 +376,10 @@ class Index:
             raise self._nothing_at(path, line)
         query = replace(query, limit=len(view))
         allowed = self._allowed(view, parse(query))
-        ranked = self.ranked(query, view)
         found: dict[str, float | str] = {"name": view.names[row], "kind": self._hits(view, [row])[row].kind}
         if not allowed[row]:
             return found | {"place": "left out by a filter"}
-        places = np.flatnonzero(ranked.rows == row)
-        if not len(places):
-            return found | {"place": "not among the candidates, or an inner symbol is listed instead"}
-        at = int(places[0])
-        cosine = float(ranked.cosines[at])
-        return (
-            found
-            | ({} if np.isnan(cosine) else {"cosine": round(cosine, 4)})
-            | {
-                "place": at + 1,
-                "score": round(float(ranked.scores[at]), 4),
-                "match": ranked.matches()[at],
-                "words": round(float(ranked.words[at]), 4),
-                "definition": round(float(ranked.definitions[at]), 4),
-                "factor": round(float(ranked.factors[at]), 4),
-                "file": round(float(ranked.coherence[at]), 4),
-            }
-        )
+        return found | explanation(self.ranked(query, view), row)
 
     def _nothing_at(self, path: str, line: int) -> EngineError:
         whole = self.root / path  # whoever reads it may stand anywhere

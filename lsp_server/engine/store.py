@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from lsp_server.engine.database import explain, is_damage, open_database
+from lsp_server.engine.database import check_sum, explain, is_damage, open_database
 from lsp_server.engine.errors import StoreError
 from lsp_server.engine.files import Stamp
+from lsp_server.engine.text import text_hash
 
 PENDING_PAGE = 256  # texts read at a time while embedding
 
@@ -66,6 +67,17 @@ class Details:
     unsaved: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """What is not as it was written: ids of files, with all that is stored of them, and of vectors."""
+
+    files: tuple[int, ...] = ()
+    vectors: tuple[int, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.files or self.vectors)
+
+
 class Store:
     """One connection to the file. Use each object in one thread at a time; open another for another thread.
 
@@ -88,7 +100,9 @@ class Store:
 
     def meta(self, key: str) -> str:
         """Return a remembered value, "" when there is none."""
-        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        row = self._db.execute("SELECT value, check_sum FROM meta WHERE key = ?", (key,)).fetchone()
+        if row and check_sum([(key, row[0])]) != row[1]:
+            raise sqlite3.DatabaseError(f"{key!r} is not what was written")
         return str(row[0]) if row else ""
 
     def generation(self) -> int:
@@ -171,9 +185,7 @@ class Store:
             ids,
         )
         return {
-            symbol: Details(
-                path_text(path), language, kind, name, container, tuple(json.loads(spans)), bool(ascii), *shown
-            )
+            symbol: Details(path_text(path), language, kind, name, container, _read_spans(spans), bool(ascii), *shown)
             for symbol, path, language, kind, name, container, spans, ascii, *shown in rows
         }
 
@@ -188,7 +200,7 @@ class Store:
             "SELECT s.id, s.spans FROM symbols s JOIN files f ON f.id = s.file_id WHERE f.path = ? ORDER BY s.id",
             (path_bytes(path),),
         )
-        return [(row[0], tuple(json.loads(row[1]))) for row in rows]
+        return [(row[0], _read_spans(row[1])) for row in rows]
 
     def literal(self, phrase: str) -> set[int]:
         """Return the symbols in whose name, documentation or code `phrase` stands, letter case aside.
@@ -250,14 +262,27 @@ class Store:
         """Return the next texts to embed, at most PENDING_PAGE: (position, hash, text)."""
         rows = self._db.execute(
             "SELECT id, text_hash, text FROM pending WHERE id > ? ORDER BY id LIMIT ?", (after, PENDING_PAGE)
-        )
-        return rows.fetchall()
+        ).fetchall()
+        if any(text_hash(text) != known for _, known, text in rows):  # its vector would stay, for every index
+            raise sqlite3.DatabaseError("a text to embed is not what was written")
+        return rows
 
     def _by_id(self, select: str, column: str, ids: Sequence[int] | Sequence[bytes], *before: str) -> Iterator[tuple]:  # type: ignore[type-arg]
         step = 500  # below SQLite's smallest limit of parameters
         for start in range(0, len(ids), step):
             part = ids[start : start + step]
             yield from self._db.execute(f"{select} WHERE {column} IN ({','.join('?' * len(part))})", (*before, *part))
+
+
+def _read_spans(text: str) -> tuple[int, ...]:
+    """Read the eight numbers of a symbol's places. Raises sqlite3.DatabaseError when they are not."""
+    try:
+        spans = tuple(map(int, json.loads(text)))
+    except (ValueError, TypeError):
+        spans = ()
+    if len(spans) != 8:
+        raise sqlite3.DatabaseError(f"{text!r} are no places")
+    return spans
 
 
 def model_of(path: Path) -> str:

@@ -5,12 +5,14 @@ store anew, keeps the process that reads files between passes, and notes by whic
 """
 
 import contextlib
+import logging
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 
 from lsp_server.engine.commits import StoreWriter
 from lsp_server.engine.database import explain, is_damage
-from lsp_server.engine.errors import StoreError
+from lsp_server.engine.errors import Busy, StoreError
+from lsp_server.engine.examine import find_broken
 from lsp_server.engine.files import Rules
 from lsp_server.engine.home import Home
 from lsp_server.engine.memory import Budget
@@ -20,6 +22,13 @@ from lsp_server.engine.store import Store
 from lsp_server.engine.threads import default_threads
 from lsp_server.engine.update import Pass, Plan, Progress, plan_all, plan_paths
 from lsp_server.engine.vector_cache import NAME, VectorCache
+
+_log = logging.getLogger(__name__)
+
+
+def to_its_end() -> bool:
+    """Want all of it."""
+    return True
 
 
 class Writing:
@@ -65,6 +74,33 @@ class Writing:
     def recipe(self) -> str:
         """Return what decides how files are taken apart and described; files read by another one are read again."""
         return f"{recipe()}-{self._models.own.fingerprint}"
+
+    def verify(self, is_wanted: Callable[[], bool] = to_its_end) -> bool | None:
+        """Look for what is stored and is not as it was written, and forget it.
+
+        True if the next pass over everything has to read something anew, None when this could not be done, or is not
+        wanted any more. Raises StoreError.
+        """
+        try:
+            broken = find_broken(self._home.store, is_wanted)
+            if broken is None:
+                return None
+            with self._home.writing(), contextlib.closing(StoreWriter(self._home.store)) as store:
+                store.check_words(is_wanted)
+                if broken:
+                    files, vectors = len(broken.files), len(broken.vectors)
+                    _log.warning(
+                        "%s is damaged: %d files and %d vectors in it are made anew", store.path, files, vectors
+                    )
+                    store.distrust(broken)
+            return bool(broken) if is_wanted() else None
+        except Busy:
+            return None
+        except sqlite3.Error as error:
+            if not is_damage(error):
+                raise StoreError(explain(error, self._home.store)) from error
+            self._home.note_damage(error)
+            return True
 
     def _pass(self, make_plan: Callable[[Store], Plan]) -> Iterator[Progress]:
         with self._home.writing():

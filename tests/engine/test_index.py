@@ -11,6 +11,7 @@ import pytest
 from support import BagEncoder, MakeIndex, drain, write_workspace
 
 from lsp_server.engine import corpus, hnsw
+from lsp_server.engine.database import check_sum
 from lsp_server.engine.errors import Busy, EngineError, StoreError
 from lsp_server.engine.index import Index, Options
 from lsp_server.engine.query import Query
@@ -369,7 +370,7 @@ def test_a_cache_among_other_things_marks_its_own_parts_alone(tmp_path: Path, en
     with contextlib.closing(Index(tmp_path, Options(cache_dir=str(tmp_path), threads=1), encoder)) as index:
         drain(index.refresh())
         assert "a.py" in {hit.path for hit in index.search(Query("", limit=50)).hits}
-        assert {path for path, reason in index.status().skipped if "cache folder" in reason} == {"index-3/", "log/"}
+        assert {path for path, reason in index.status().skipped if "cache folder" in reason} == {"index-4/", "log/"}
     assert not (tmp_path / "CACHEDIR.TAG").exists()
 
 
@@ -437,7 +438,8 @@ def test_vectors_of_another_model_stay_for_a_while(make_index: MakeIndex, encode
     make_index()
     assert encoder.texts == [], "back to the first model: nothing to embed"
     with contextlib.closing(sqlite3.connect(index.store_path)) as db:
-        db.execute("UPDATE meta SET value = '0' WHERE key = 'used bag-of-words-2'")
+        key = "used bag-of-words-2"
+        db.execute("UPDATE meta SET value = '0', check_sum = ? WHERE key = ?", (check_sum([(key, "0")]), key))
         db.commit()
         make_index()
         assert db.execute("SELECT DISTINCT model FROM vectors").fetchall() == [("bag-of-words-1",)]

@@ -132,11 +132,23 @@ export class Workbench {
     });
   }
 
+  /** Put a text into the input, in one step: keys may go to an editor that takes the focus back meanwhile. */
+  private async fill(text: string): Promise<void> {
+    const put = (element: Element, value: string): void => {
+      const input = element as HTMLInputElement;
+      input.focus();
+      input.value = value;
+      input.dispatchEvent(new InputEvent('input', { bubbles: true }));
+    };
+    await this.input.waitFor({ timeout: MOMENT });
+    await this.input.evaluate(put, text, { timeout: MOMENT });
+  }
+
   /** Type into a list that keys open; anew if it was closed meanwhile, by what was shown before and took the focus back. */
   async type(keys: string, text: string): Promise<void> {
     await eventually(`"${text}" is typed`, async () => {
       await this.openList(keys);
-      return succeeds(this.input.fill(text, { timeout: MOMENT }));
+      return succeeds(this.fill(text));
     });
   }
 
@@ -144,9 +156,7 @@ export class Workbench {
   async choose(keys: string, typed: string, name: string): Promise<void> {
     await eventually(`"${typed}" offers ${name}`, async () => {
       await this.openList(keys);
-      const choosing = this.input
-        .fill(typed, { timeout: MOMENT })
-        .then(() => this.row(name).first().click({ timeout: MOMENT }));
+      const choosing = this.fill(typed).then(() => this.row(name).first().click({ timeout: MOMENT }));
       return succeeds(choosing);
     });
   }
@@ -162,10 +172,7 @@ export class Workbench {
       if (!(await this.input.isVisible())) {
         await this.openList('Alt+KeyM');
       }
-      try {
-        await this.input.fill('', { timeout: MOMENT });
-        await this.input.fill(question, { timeout: MOMENT });
-      } catch {
+      if (!(await succeeds(this.fill('').then(() => this.fill(question))))) {
         return false; // what was shown before took the focus back
       }
       for (let look = 0; look < 30; look += 1) {

@@ -98,10 +98,11 @@ def index_folder(arguments: argparse.Namespace) -> int:
         if index.home.is_paused:
             raise UsageError(f"indexing of {index.root} is paused. Go on with: meaning-ls resume {index.root}")
         make_idle()
-        if not index.status().last_update:  # there is much to embed
+        is_new = not index.status().last_update
+        if is_new:  # there is much to embed
             _warm(index)
         watch(refresh(index), sys.stderr)
-        if index.writing.verify():
+        if not is_new and index.writing.verify():  # what has just been written was not damaged meanwhile
             watch(refresh(index), sys.stderr)
         _print_status(arguments, index)
         return FOUND if index.status().symbols else NOTHING

@@ -16,6 +16,8 @@ from lsp_server import __version__
 from lsp_server.arguments import UsageError, make_parser, read_arguments
 from lsp_server.engine.index import Options
 from lsp_server.engine.query import Query, parse
+from lsp_server.models.catalogue import load_catalogue
+from lsp_server.models.choice import LADDER
 from lsp_server.settings import NAMES
 
 CHECKOUT = Path(__file__).parent.parent
@@ -50,6 +52,21 @@ def shell_lines(page):
     """Return the commands in the shell blocks of a page, without comments."""
     blocks = re.findall(r"```sh\n(.*?)```", page, re.S)
     return [line for block in blocks for line in block.splitlines() if line.strip()]
+
+
+def test_the_ladder_is_the_one_that_is_climbed():
+    catalogue = load_catalogue()
+    told = [[cell.strip() for cell in line.split("|")] for line in MODELS.splitlines() if re.match(r"\| \d[ ,]", line)]
+    for tier in LADDER:
+        model = catalogue.find(tier.model)
+        variant = model.get(tier.variant) if tier.variant else model.variant[0]
+        row = next(row for row in told if row[1][0] == str(tier.number) and row[3].startswith(f"`{tier.model}`"))
+        size = f"{variant.disk_mb / 1000:.1f} GB" if variant.disk_mb > 1000 else f"{variant.disk_mb:.0f} MB"
+        cost = f"{model.cost:.0f}" if model.cost > 9 or model.cost == 1 else f"{model.cost:.1f}"
+        assert (row[4], row[7]) == (size, model.licence)
+        assert row[5] == (cost if model.cost else "almost nothing")
+        assert row[6] == str(model.quality["coir"]) if "coir" in model.quality else "coir" not in row[6]
+        assert (tier.wanted == "on-request") == ("on request" in row[1])
 
 
 def test_figures_of_smaller_vectors_are_those_of_the_run_that_is_named():

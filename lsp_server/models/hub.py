@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lsp_server import __version__
+from lsp_server.engine.card import brief
 from lsp_server.engine.errors import EngineError
 from lsp_server.models.catalogue import Entry, File, Variant
 
@@ -87,6 +88,8 @@ def look_up(entry: Entry, variant: Variant) -> Listing:
             f"The hub at {_endpoint()} cannot be asked for {repo} ({trouble}). Check the connection, HTTPS_PROXY and "
             "HF_ENDPOINT, and try again; without a network the model that comes with meaning-ls does its work."
         ) from trouble
+    except (ValueError, TypeError, KeyError, AttributeError) as error:  # what huggingface_hub makes of another page
+        raise _not_a_hub(error) from error
     listed = {sibling.rfilename: sibling for sibling in info.siblings or ()}
     files: dict[str, Remote] = {}
     for wanted in (*variant.files, entry.tokenizer, *(File(path) for path in entry.more_files)):
@@ -134,9 +137,18 @@ def receive(listing: Listing, file: Remote, start: int) -> Iterator[bytes]:
         if response.status_code == 416:  # nothing is left of it: what is there is not this file
             raise Interrupted("what was there did not fit")
         hf_raise_for_status(response)
-        if start and response.status_code != 206:
+        anew = start > 0 and response.status_code != 206
+        _check_length(response.headers, file.size if anew else file.size - start)
+        if anew:
             yield b""
         yield from response.iter_bytes()
+
+
+def _check_length(headers: Mapping[str, str], wanted: int) -> None:
+    """Raise Interrupted for what cannot be the file, such as a page to log in: nothing gives way to that."""
+    length = headers.get("content-length", "")
+    if length.isdigit() and int(length) != wanted and "content-encoding" not in headers:
+        raise Interrupted(f"what came instead of {wanted:,} bytes has {int(length):,}")
 
 
 def whole_repository(repo: str, revision: str, without: tuple[str, ...]) -> Path:
@@ -156,9 +168,18 @@ def whole_repository(repo: str, revision: str, without: tuple[str, ...]) -> Path
         raise DownloadError(f"{repo} cannot be fetched ({trouble}). Check the connection, and try again.") from trouble
     except errors.HFValidationError as error:
         raise DownloadError(f"{repo!r} is neither a folder nor the name of a repository (OWNER/NAME).") from error
+    except (ValueError, TypeError, KeyError, AttributeError) as error:  # as above
+        raise _not_a_hub(error) from error
 
 
 # ---- what the hub says, in sentences
+
+
+def _not_a_hub(error: Exception) -> DownloadError:
+    return DownloadError(
+        f"What answers at {_endpoint()} is no hub of models ({brief(error)}): a page to log in, perhaps, of the "
+        "network that you are in. Open that address in a browser, check HTTPS_PROXY and HF_ENDPOINT, and try again."
+    )
 
 
 @contextlib.contextmanager

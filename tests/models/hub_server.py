@@ -37,6 +37,7 @@ class Hub:
         self.tokens = {"hf_right"}
         self.faults: dict[str, deque[Fault]] = defaultdict(deque)  # by path in the repository, "" for the listing
         self.requests: list[tuple[str, str, dict[str, str]]] = []  # host, path, headers
+        self.pages: dict[str, bytes] = {}  # by path, "" for the listing: what is given instead, as it were right
         self.sizes: dict[str, int] = {}  # what the listing says instead of the truth
         self.sending = threading.Event()  # set when the bytes of a file begin to go out
         self._servers = [
@@ -109,6 +110,8 @@ class Handler(BaseHTTPRequestHandler):
         fault = self.fault("")
         if fault.status != 200:
             self.error(fault.status, fault.headers)
+        elif "" in self.hub.pages:
+            self.answer(200, self.hub.pages[""], {"Content-Type": "text/html"})
         elif repo not in self.hub.repos:
             self.error(401, {"X-Error-Code": "RepoNotFound", "X-Error-Message": "Repository not found"})
         elif revision not in ("", "main", COMMIT) and len(revision) != 40:
@@ -133,6 +136,9 @@ class Handler(BaseHTTPRequestHandler):
         data, fault = self.hub.repos[f"{owner}/{repo}"][name], self.fault(name)
         if fault.status != 200:
             self.error(fault.status, fault.headers)
+            return
+        if name in self.hub.pages:
+            self.answer(200, self.hub.pages[name], {"Content-Type": "text/html"})
             return
         if fault.flip:
             data = bytes([data[0] ^ 1]) + data[1:]

@@ -198,6 +198,31 @@ def test_nobody_there(entry, tmp_path, monkeypatch):
         look_up(entry, entry.get("q8"))
 
 
+@pytest.mark.parametrize("page", [b"<html>Welcome to our hotel</html>", b"[1, 2]", b"{}", b"null", b""])
+def test_a_page_to_log_in_instead_of_a_hub(hub, entry, tmp_path, page):
+    hub.pages[""] = page
+    with pytest.raises(
+        DownloadError, match=r"What answers at http://127.* is no hub of models .* in a browser"
+    ) as caught:
+        drain(entry, tmp_path / "new")
+    assert "\n" not in str(caught.value) and not (tmp_path / "new").exists()
+
+
+def test_a_page_to_log_in_instead_of_a_file(hub, entry, files, tmp_path):
+    """In the middle: what has arrived is not given up for it."""
+    hub.faults[GRAPH].append(Fault(cut=2_000_000))
+    fetching = fetch(look_up(entry, entry.get("q8")), tmp_path)
+    while next(fetching).done < 2_000_000:
+        pass
+    hub.pages[GRAPH] = b"<html>Your time is up</html>"
+    with pytest.raises(DownloadError, match=r"what came instead of 5,000,000 bytes has 28, 5 times"):
+        list(fetching)
+    hub.pages.clear()
+    drain(entry, tmp_path)
+    assert hub.asked(GRAPH)[-1]["range"] == "bytes=2000000-"
+    assert_whole(tmp_path, files)
+
+
 # ---- wrong files
 
 

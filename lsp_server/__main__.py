@@ -92,12 +92,15 @@ def index_folder(arguments: argparse.Namespace) -> int:
     """Bring an index up to date and say what is in it."""
     from lsp_server.courtesy import make_idle
     from lsp_server.foreground import refresh
+    from lsp_server.models.advice import doubts
     from lsp_server.terminal import watch
 
     with _opened(arguments, arguments.dir or _project_around(_here())) as index:
         if index.home.is_paused:
             raise UsageError(f"indexing of {index.root} is paused. Go on with: meaning-ls resume {index.root}")
         make_idle()
+        if doubt := doubts(arguments.model, arguments.cache_dir):
+            _note(f"{doubt} It is used all the same, for you have named it")
         is_new = not index.status().last_update
         if is_new:  # there is much to embed
             _warm(index)

@@ -11,7 +11,7 @@ from lsp_server.engine.agreement import open_encoder
 from lsp_server.engine.card import ModelError, read_card
 from lsp_server.engine.devices import CPU, installed_bases, openable, runtime_version
 from lsp_server.engine.encoder import BUNDLED, bundled_model
-from lsp_server.engine.installed import find_installed, installed
+from lsp_server.engine.installed import AUTO, find_installed, find_model, installed
 from lsp_server.engine.remembered import measured_here
 from lsp_server.engine.threads import all_threads
 from lsp_server.models.catalogue import load_catalogue
@@ -68,6 +68,23 @@ def _speed(folder: Path, device: str, texts: list[str], cache_dir: str) -> float
 def _speed_key(folder: Path, device: str) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in installed_bases().items())
     return f"speed | {device} | {versions} | {read_card(folder).fingerprint()} | {all_threads()} threads"
+
+
+def doubts(name: str, cache_dir: str) -> str:
+    """Return what the self-test has against a model that is named by its folder, "" for nothing; it is passed once.
+
+    What is installed was tested when it came, and what cannot be loaded at all says so itself. Raises ModelError.
+    """
+    if name == AUTO or find_installed(name, cache_dir):
+        return ""
+    folder = find_model(name, cache_dir)
+    memory, key = measured_here(cache_dir), f"tested | {runtime_version()} | {read_card(folder).fingerprint()}"
+    if memory.get(key):
+        return ""
+    tested = self_test(folder)
+    if tested.passed:
+        memory.keep(key, {"milliseconds": tested.milliseconds})
+    return "" if tested.checks[-1].name == "files" else tested.complaint
 
 
 def known_choice(cache_dir: str, base: float, devices: tuple[str, ...] = (CPU,)) -> Choice:

@@ -10,8 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import filelock
+import numpy as np
 import pytest
-from small_models import token_vectors
+from small_models import small_graph, token_vectors, write_model
 
 from lsp_server.engine.card import read_card
 from lsp_server.engine.encoder import bundled_model
@@ -284,6 +285,19 @@ def test_the_table_as_json(machine):
 def test_a_model_of_ones_own_is_listed(machine):
     shutil.copytree(bundled_model(), models_home(str(machine.cache)) / "mine" / "int8")
     assert "mine" in {row["id"] for row in machine.json("models")["models"]}
+
+
+def test_a_folder_without_meaning_is_told_and_used_for_it_was_named(machine, tmp_path):
+    folder = write_model(tmp_path / "mine", small_graph([], table=np.random.default_rng(3).standard_normal((8, 4))))
+    for _ in range(2):
+        code, out, err = machine.run("index", "--model", str(folder))
+        assert code == 0 and "model     small" in out
+        assert "does not tell what belongs together" in err and "used all the same" in err and err.count("\n") == 1
+    shutil.copytree(bundled_model(), tmp_path / "good")
+    assert machine.run("index", "--model", str(tmp_path / "good"))[::2] == (0, "")
+    (tmp_path / "good" / "tokenizer.json").unlink()
+    code, _, err = machine.run("index", "--model", str(tmp_path / "good"))
+    assert "used all the same" not in err
 
 
 def test_one_that_is_damaged_hides_no_other(machine):

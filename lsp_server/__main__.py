@@ -154,7 +154,7 @@ def status(arguments: argparse.Namespace) -> int:
 
 
 def hold(arguments: argparse.Namespace) -> int:
-    """Pause indexing of a folder for all editors, or let it go on."""
+    """Stop what indexes a folder, for now or until `resume`, in all editors; or let it go on."""
     from lsp_server.engine.files import check_root
     from lsp_server.engine.home import Home
 
@@ -162,6 +162,9 @@ def hold(arguments: argparse.Namespace) -> int:
     if arguments.command == "pause":
         home.pause()
         _print(f"{home.root} is not indexed, by any editor, until: meaning-ls resume")
+    elif arguments.command == "cancel":
+        home.cancel()
+        _print(f"what indexes {home.root} stops; it goes on with the next change there, or by: meaning-ls index")
     else:
         home.resume()
         _print(f"{home.root} is indexed again by the editors that have it open")
@@ -277,6 +280,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "similar": similar,
     "status": status,
     "doctor": doctor,
+    "cancel": hold,
     "pause": hold,
     "resume": hold,
     "why": why,

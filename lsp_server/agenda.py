@@ -1,13 +1,23 @@
 """Agenda: what is to be looked at in a folder, and what is being looked at.
 
-Changes gather in a set, go out as one job, and come back when a job was left undone. Plain data without threads, tasks
-or clocks; folder.py decides when.
+Changes gather in a set, go out as one job, and come back when a job was left undone, or wait while something holds them
+back. Plain data without threads, tasks or clocks; folder.py decides when.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 
 MANY_PATHS = 500  # more changes than this are found faster by looking at everything
+
+
+class Hold(StrEnum):
+    """Why nothing is indexed, in the words that the user sees."""
+
+    NO = ""
+    PAUSED = "Indexing is paused. The command meaning-ls.resume goes on with it."
+    STOPPED = "Indexing was stopped. It goes on with the next change, or with the command meaning-ls.resume."
+    OFF = "Indexing is switched off (setting meaning.index)."
 
 
 @dataclass(frozen=True, slots=True)

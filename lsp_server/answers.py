@@ -132,7 +132,9 @@ class Answers:
 
         def find(folder: Folder, index: Index) -> Found:
             if by_name:
-                return Found(self._rows(folder, index, index.find_names(query.strip(), MAX_SYMBOLS)))
+                return Found(
+                    self._rows(folder, index, index.find_names(query.strip(), MAX_SYMBOLS, self._without(folder)))
+                )
             answer = _by_meaning(index, self._query(folder, query, Filters(limit=MAX_SYMBOLS), ""))
             return Found(self._rows(folder, index, answer.hits))
 
@@ -176,7 +178,7 @@ class Answers:
         )
         for folder in folders:
             folder.used()
-        rows = [row for (folder, _), one in zip(asked, found, strict=True) for row in self._own(folder, one.rows)]
+        rows = [row for one in found for row in one.rows]
         rows.sort(key=lambda row: -row["score"])
         return {
             "symbols": rows[: filters.limit],
@@ -184,19 +186,16 @@ class Answers:
             "confident": any(one.confident for one in found),
         }
 
-    def _own(self, folder: Folder, rows: Sequence[SemanticSymbol]) -> Sequence[SemanticSymbol]:
-        """Leave out what belongs to a folder inside this one, which is asked as well."""
-        if not any(other is not folder and folder.relative(other.path) for other in self._workspace.folders):
-            return rows
-        owners = ((row, self._workspace.owner(row["location"]["uri"])) for row in rows)
-        # The cell of a notebook is nobody's file, and known to the folder alone that the notebook belongs to.
-        return [row for row, owner in owners if owner is None or owner[0] is folder]
-
     async def _ask_one(self, folder: Folder, ask: Callable[[Index], T]) -> T:
         index = folder.index
         if index is None:
             raise EngineError(folder.status().get("message", "The index is being opened; try again in a moment."))
         return await asyncio.get_running_loop().run_in_executor(self._threads, ask, index)
+
+    def _without(self, folder: Folder) -> frozenset[str]:
+        """Return the folders inside this one that are open, too: what they hold is theirs to answer for."""
+        inside = (folder.relative(other.path) for other in self._workspace.folders if other is not folder)
+        return frozenset(path for path in inside if path)
 
     def _query(self, folder: Folder, text: str, filters: Filters, near: str) -> Query:
         paths = (folder.relative(path) for path in self._documents)
@@ -209,6 +208,7 @@ class Answers:
             exclude=filters.exclude,
             near=near,
             open_paths=frozenset(path for path in paths if path),
+            without=self._without(folder),
         )
 
     # ---- rows

@@ -99,6 +99,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
 
     for name, summary in (
+        ("cancel", "stop the indexing of a folder that is under way, until something changes there"),
         ("pause", "have no editor index a folder, until `resume`"),
         ("resume", "let editors index a folder again"),
     ):
@@ -246,8 +247,8 @@ def _engine_options() -> _Parser:
         metavar="MB",
         type=_number(0),
         default=0,
-        help="megabytes that each process may use, 0 for any number: vectors are read from disk rather than exceed it, "
-        "then meaning is given up",
+        help="megabytes that it may use with all that it starts, 0 for any number: vectors are read from disk rather "
+        "than exceed it, then meaning is given up",
     )
     group.add_argument(
         "--docs-model",
@@ -424,10 +425,12 @@ def _options(arguments: argparse.Namespace, threads: int) -> "Options":
 
 def query(arguments: argparse.Namespace, text: str) -> "Query":
     """Return a question with the filters of the command line. Raises UsageError for an unknown kind or language."""
-    from lsp_server.engine.query import Query, glob_trouble
+    from lsp_server.engine.query import Query, filter_trouble, glob_trouble
 
     if trouble := glob_trouble((*arguments.include, *arguments.exclude)):
         raise UsageError(f"--include and --exclude {trouble}")
+    if trouble := filter_trouble(text):
+        raise UsageError(f"the filters of the question {trouble}")
     return with_filters(
         Query(text, arguments.limit, include=tuple(arguments.include), exclude=tuple(arguments.exclude)),
         arguments.kind,

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import os
 import subprocess
 import sys
 import time
@@ -164,7 +165,7 @@ class IndexerProcess:
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # on Windows a console would pop up
         )
         self._process = process
-        self._write({**self._opening, "again": self._starts > 0})
+        self._write({**self._opening, "server": os.getpid(), "again": self._starts > 0})
         self._starts += 1
         for number, job in tuple(self._jobs.items()):
             if number in self._cancelled:  # the one before died before it heard of that

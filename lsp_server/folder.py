@@ -13,12 +13,11 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict
-from enum import StrEnum
 from functools import partial
 from pathlib import Path, PurePath
 from typing import TypeVar
 
-from lsp_server.agenda import Agenda, Job
+from lsp_server.agenda import Agenda, Hold, Job
 from lsp_server.background import Batched, IndexerProcess, Report
 from lsp_server.convert import relative
 from lsp_server.documents import Document
@@ -55,15 +54,6 @@ _UNKNOWN = Status("starting", "words", 0, 0, 0, 0, "", "", "", 0, 0.0, (), 0)
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
-
-
-class Hold(StrEnum):
-    """Why nothing is indexed, in the words that the user sees."""
-
-    NO = ""
-    PAUSED = "Indexing is paused. The command meaning-ls.resume goes on with it."
-    STOPPED = "Indexing was stopped. It goes on with the next change, or with the command meaning-ls.resume."
-    OFF = "Indexing is switched off (setting meaning.index)."
 
 
 class Folder:
@@ -257,9 +247,12 @@ class Folder:
         self._mark(Home.pause)
         self._stop(Hold.PAUSED)
 
-    def stop(self) -> None:
-        """Stop the work under way until the next change."""
-        self._stop(Hold.STOPPED)
+    def cancel(self) -> None:
+        """Stop the work under way until the next change, here or in the process that is at it."""
+        if self._is_following:
+            self._mark(Home.cancel)
+        elif self._hold == Hold.NO and (self._agenda.running or self._agenda.is_waiting):
+            self._stop(Hold.STOPPED)
 
     def resume(self) -> None:
         """Go on where it was paused or stopped."""
@@ -410,6 +403,8 @@ class Folder:
         elif was.paused and not now.paused and self._hold == Hold.PAUSED:
             self._hold = Hold.NO
             self.reindex()
+        if now.cancelled != was.cancelled and not self._is_following:
+            self.cancel()
         ours = self._indexer is not None and now.writer is not None and now.writer.pid == self._indexer.pid
         before = self._is_following, self._writer
         self._writer = f"{now.writer.program}, process {now.writer.pid}" if now.writer and not ours else ""

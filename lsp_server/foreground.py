@@ -18,14 +18,19 @@ from lsp_server.engine.update import Progress
 
 
 def refresh(index: Index) -> Iterator[Progress]:
-    """Bring an index up to date, as `Index.refresh`. Raises Busy when somebody pauses indexing meanwhile."""
+    """Bring an index up to date, as `Index.refresh`. Raises Busy when somebody pauses or cancels it."""
     cores = psutil.cpu_count() or 1
     index.writing.pace = Courtesy(partial(measure, index.writing.children), cores, cores)
     turn = Turn(index.home.cache)
+    cancelled = index.home.cancelled()
     try:
         for progress in index.refresh():
             if index.home.is_paused:
                 raise Busy(f"Indexing of {index.root} was paused. Go on with: meaning-ls resume.")
+            if index.home.cancelled() != cancelled:
+                raise Busy(
+                    f"Indexing of {index.root} was cancelled. What is there stays; the next run goes on from there."
+                )
             if progress.texts_total - progress.texts_done > MUCH:
                 turn.take()
             yield progress

@@ -8,10 +8,11 @@ Who has much to embed waits for its turn, one folder of a user at a time, and fo
 After the first look at everything it is verified that what is stored is what was written, as long as there is no other
 work; what is not is taken out, which readers notice, and ask for a pass.
 
-Commands: `{"root", "options", "level", "again"}` first, then `{"job", "update": [paths to read first]}`, `{"job",
-"paths": [files or folders]}`, `{"cancel": job}`, `{"hurry": job}` (do not wait for the battery saver). Reports:
-`{"job", "progress": {...}}`, `{"job", "wait": "power" | "turn"}`, at last `{"job", "end": "done" | "cancelled" |
-"busy" | "failed", "message"}`; `{"broken": message}` when there can be no index at all.
+Commands: `{"root", "options", "level", "server", "again"}` first (`server`: its process, whose memory counts; `again`:
+this process is not its first), then `{"job", "update": [paths to read first]}`, `{"job", "paths": [files or folders]}`,
+`{"cancel": job}`, `{"hurry": job}` (do not wait for the battery saver). Reports: `{"job", "progress": {...}}`, `{"job",
+"wait": "power" | "turn"}`, at last `{"job", "end": "done" | "cancelled" | "busy" | "failed", "message"}`; `{"broken":
+message}` when there can be no index at all.
 """
 
 import contextlib
@@ -288,6 +289,7 @@ def main() -> None:
     except EngineError as error:
         say({"broken": str(error)})
         return
+    index.budget.share_with(opening["server"])
     jobs = Jobs()
     jobs.unverified = not opening["again"]
     threading.Thread(target=listen, args=(lines, jobs), name="listening", daemon=True).start()

@@ -185,7 +185,7 @@ def status_object(index: Index, status: Status) -> Json:
 
 def status_lines(index: Index, status: Status, approximate: str) -> Iterator[str]:
     """Give a status for people; `approximate` is what there is to say of hnswlib."""
-    updated = time.strftime("%Y-%m-%d %H:%M", time.localtime(status.last_update)) if status.last_update else "never"
+    updated = time.strftime("%Y-%m-%d %H:%M", time.localtime(status.last_update))
     yield f"folder    {clean(str(index.root))}"
     yield f"files     {status.files_done:,}, and {status.skipped_total:,} left out"
     pending = status.symbols - status.embedded
@@ -195,7 +195,7 @@ def status_lines(index: Index, status: Status, approximate: str) -> Iterator[str
     yield f"vectors   {status.vectors or 'none yet'}{approximate}"
     if status.reranker:
         yield f"reranker  {status.reranker}, which reorders the best hits"
-    yield f"updated   {updated}"
+    yield f"current   since {updated}" if status.last_update else "current   not yet"
     yield f"index     {clean(str(index.folder))} ({status.bytes / 1e6:,.1f} MB)"
     yield f"log       {clean(str(log_folder(index.options.cache_dir)))}"
     if status.message:

@@ -30,7 +30,7 @@ from lsp_server.engine.errors import EngineError
 from lsp_server.engine.files import FilesError, read
 from lsp_server.engine.hits import Answer, Hit
 from lsp_server.engine.index import Index
-from lsp_server.engine.query import Query
+from lsp_server.engine.query import Query, filter_trouble
 from lsp_server.folder import Folder
 from lsp_server.protocol import MAX_QUERY
 from lsp_server.settings import Settings
@@ -116,8 +116,7 @@ def make_server(projects: "Projects", named: Sequence[Path], around: Path) -> MC
         limit: Limit = DEFAULT_LIMIT,
         lines: SourceLines = 0,
     ) -> str:
-        if not query.strip():
-            raise ToolError("The query is empty; say what the code does.")
+        _check(query)
         folders = await projects.open(wanted(roots))
         await projects.refresh(folders, context)
         return await projects.answer(folders, lambda index: _by_meaning(index, Query(query, limit)), limit, lines)
@@ -244,6 +243,13 @@ class Projects:
 
     def _tell(self, folder: Folder) -> None:
         self._news.set()
+
+
+def _check(query: str) -> None:
+    if not query.strip():
+        raise ToolError("The query is empty; say what the code does.")
+    if trouble := filter_trouble(query):
+        raise ToolError(f"The filters of the query {trouble}.")
 
 
 def _by_meaning(index: Index, query: Query) -> Answer:

@@ -13,7 +13,7 @@ from typing import Literal, NotRequired, TypedDict
 from lsprotocol import types
 from pygls.exceptions import JsonRpcInvalidParams
 
-from lsp_server.engine.query import glob_trouble
+from lsp_server.engine.query import filter_trouble, glob_trouble
 
 SEMANTIC_SYMBOL = "workspace/semanticSymbol"
 SIMILAR_SYMBOL = "workspace/similarSymbol"
@@ -26,6 +26,7 @@ FIND = "meaning-ls.find"
 FIND_AND_SHOW = "meaning-ls.findAndShow"
 SIMILAR = "meaning-ls.similar"
 REINDEX = "meaning-ls.reindex"
+CANCEL = "meaning-ls.cancel"
 PAUSE = "meaning-ls.pause"
 RESUME = "meaning-ls.resume"
 STATUS = "meaning-ls.status"
@@ -34,7 +35,10 @@ WHY = "meaning-ls.why"
 DOCTOR = "meaning-ls.doctor"
 MODELS = "meaning-ls.models"
 PULL_MODEL = "meaning-ls.pullModel"
-COMMANDS = (FIND, FIND_AND_SHOW, SIMILAR, REINDEX, PAUSE, RESUME, STATUS, EXPLAIN, WHY, DOCTOR, MODELS, PULL_MODEL)
+COMMANDS = (
+    *(FIND, FIND_AND_SHOW, SIMILAR, REINDEX, CANCEL, PAUSE, RESUME, STATUS, EXPLAIN, WHY),
+    *(DOCTOR, MODELS, PULL_MODEL),
+)
 
 CAPABILITY = {"semanticSymbolProvider": {"version": 1, "similar": True, "status": True}}
 CODE_ACTION_KIND = "meaning-ls.similar"
@@ -124,7 +128,7 @@ class FolderStatus(IndexStatus):
     uri: str
     vectors: str  # how they are held and searched, for people; "" while there are none
     bytes: int
-    lastUpdate: float  # seconds since 1970, 0 for never
+    lastUpdate: float  # when the last whole look began, since when all is current: seconds since 1970, 0 for never
     skipped: list[Skipped]
     skippedTotal: int
     writer: str  # program and process that write this index while the state is "reading"
@@ -293,6 +297,8 @@ def read_query(value: object, name: str = "query") -> str:
     query = _text(value, name)
     if len(query) > MAX_QUERY:
         raise invalid(name, f"is {len(query):,} characters long; at most {MAX_QUERY:,} are read")
+    if trouble := filter_trouble(query):
+        raise invalid(name, f"its filters {trouble}")
     return query
 
 

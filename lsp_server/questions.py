@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from lsp_server.arguments import UsageError, with_filters
-from lsp_server.engine.query import Query, glob_trouble
+from lsp_server.engine.query import Query, filter_trouble, glob_trouble
 
 KEYS = frozenset(("id", "query", "limit", "kind", "kinds", "lang", "languages", "include", "exclude"))
 
@@ -69,6 +69,8 @@ def _question(line: str, number: int, base: Query) -> tuple[object, Query]:
     )
     if trouble := glob_trouble((*asked.include, *asked.exclude)):
         raise ValueError(f"'include' and 'exclude' {trouble}")
+    if trouble := filter_trouble(asked.text):
+        raise ValueError(f"the filters in 'query' {trouble}")
     kinds = [*_texts(entry, "kind"), *_texts(entry, "kinds")]
     languages = [*_texts(entry, "lang"), *_texts(entry, "languages")]
     return entry.get("id", number), with_filters(asked, kinds, languages)

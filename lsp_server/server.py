@@ -87,7 +87,7 @@ async def set_trace(ls: Session, params: types.SetTraceParams) -> None:
 async def cancel_progress(ls: Session, params: types.WorkDoneProgressCancelParams) -> None:
     """Stop the indexing or the download that a progress bar shows."""
     if (folder := ls.announcer.folder_of(params.token)) is not None:
-        folder.stop()
+        folder.cancel()
     ls.fetching.cancel(params.token)
 
 
@@ -253,22 +253,14 @@ async def similar(ls: Session, *arguments: object) -> SemanticSymbolResult:
     return result
 
 
-async def reindex(ls: Session, *arguments: object) -> None:
-    """[folder?]: look at everything again."""
-    for folder in _folders(ls, arguments):
-        folder.reindex()
+def for_folders(act: Callable[[Folder], None]) -> Callable[..., Coroutine[Any, Any, None]]:
+    """Return the command [folder?] that does something with a folder, or with all."""
 
+    async def command(ls: Session, *arguments: object) -> None:
+        for folder in _folders(ls, arguments):
+            act(folder)
 
-async def pause(ls: Session, *arguments: object) -> None:
-    """[folder?]: stop indexing."""
-    for folder in _folders(ls, arguments):
-        folder.pause()
-
-
-async def resume(ls: Session, *arguments: object) -> None:
-    """[folder?]: go on indexing."""
-    for folder in _folders(ls, arguments):
-        folder.resume()
+    return command
 
 
 async def status(ls: Session, *arguments: object) -> SemanticIndexResult:
@@ -349,9 +341,10 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     protocol.FIND: find,
     protocol.FIND_AND_SHOW: find_and_show,
     protocol.SIMILAR: similar,
-    protocol.REINDEX: reindex,
-    protocol.PAUSE: pause,
-    protocol.RESUME: resume,
+    protocol.REINDEX: for_folders(Folder.reindex),
+    protocol.CANCEL: for_folders(Folder.cancel),
+    protocol.PAUSE: for_folders(Folder.pause),
+    protocol.RESUME: for_folders(Folder.resume),
     protocol.STATUS: status,
     protocol.EXPLAIN: explain,
     protocol.WHY: why,

@@ -748,3 +748,35 @@ def test_a_pause_keeps_searches_from_indexing_until_resume(new_shop):
     assert "meaning-ls resume" in err
     assert new_shop.run("resume")[0] == 0
     assert "added_while_paused" in new_shop.run("search", "added_while_paused")[1]
+
+
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        ("path:a " * 101, "hold 101 globs; at most 100"),
+        (f"x path:{'a' * 20_000}", "hold 20,000 characters; at most 10,000"),
+    ],
+)
+def test_the_filters_in_a_question_are_bounded(new_shop, question, said):
+    code, _, err = new_shop.run("search", question)
+    assert code == 2
+    assert f"the filters of the question {said}" in err
+    file = new_shop.root.parent / "questions.jsonl"
+    file.write_text(json.dumps({"query": question}))
+    code, _, err = new_shop.run("search", "--queries", str(file))
+    assert code == 2
+    assert f"question 1: the filters in 'query' {said}" in err
+
+
+def test_cancelling_stops_an_indexing_in_another_terminal(new_shop, tmp_path):
+    for number in range(400):
+        (new_shop.root / f"more_{number}.py").write_text(f"def number_{number}():\n    return {number}\n" * 5)
+    running = new_shop.start("index")
+    while not list((new_shop.cache).glob("index-*/*/writer.json")):
+        assert running.poll() is None
+        time.sleep(0.01)
+    assert new_shop.run("cancel")[0] == 0
+    _, err = running.communicate(timeout=60)
+    assert running.returncode == 2
+    assert "cancelled" in err.decode()
+    assert new_shop.run("index")[0] == 0

@@ -58,6 +58,15 @@ class FileRecord:
     left_out: str = ""  # why nothing of it is indexed; it is looked at again when its stamp changes
 
 
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What a pass has looked at."""
+
+    scope: frozenset[str]  # files and folders, empty for everything
+    skipped: dict[str, str]  # path -> reason
+    since: float  # when it began, in seconds since the epoch
+
+
 class StoreWriter(Store):
     """The connection of the process that indexes.
 
@@ -205,26 +214,25 @@ class StoreWriter(Store):
             )
             self._db.executemany("DELETE FROM pending WHERE text_hash = ?", ((row[0],) for row in vectors))
 
-    def finish(self, skipped: dict[str, str], scope: frozenset[str], model: str, recipe: str) -> None:
-        """Note the end of a pass over `scope` (empty: everything): what was left out, when, by which recipe.
+    def finish(self, looked: Looked, model: str, recipe: str) -> None:
+        """Note the end of a pass: what was left out and by which recipe; and since when everything is as it says.
 
-        Forgets vectors and deletions that are of no use any more.
+        That is when a look at everything began: a file may have changed as soon as it was looked at. Forgets vectors
+        and deletions that are of no use any more.
         """
         with self._commit() as generation:
             old = self._db.execute("SELECT path FROM skipped").fetchall()
-            gone = [row for row in old if not scope or in_scope(path_text(row[0]), scope)]
+            gone = [row for row in old if not looked.scope or in_scope(path_text(row[0]), looked.scope)]
             self._db.executemany("DELETE FROM skipped WHERE path = ?", gone)
             self._db.executemany(
                 "INSERT OR REPLACE INTO skipped VALUES (?, ?)",
-                ((path_bytes(path), reason) for path, reason in skipped.items()),
+                ((path_bytes(path), reason) for path, reason in looked.skipped.items()),
             )
-            now = str(time.time())
-            self._remember(f"used {model}", now)
-            if not scope:
+            self._remember(f"used {model}", str(time.time()))
+            if not looked.scope:
                 self._remember("complete", recipe)
                 self._remember("files_wanted", "0")
-            if self.meta("complete"):
-                self._remember("last_update", now)
+                self._remember("last_update", str(looked.since))
             self._forget(model, generation)
 
     def remember(self, key: str, value: str) -> None:

@@ -23,7 +23,7 @@ class Status:
     vectors: str  # how they are held and searched, for people; "" while there are none
     message: str
     bytes: int
-    last_update: float  # seconds since the epoch, 0 for never
+    last_update: float  # when the last whole look began, in seconds since the epoch; 0 for never
     skipped: tuple[tuple[str, str], ...]
     skipped_total: int
     reranker: str = ""  # id of the model that reorders the best rows, "" for none

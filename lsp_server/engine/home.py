@@ -63,6 +63,7 @@ class Home:
         self.graph = self.folder / "graph.hnsw"
         self._damage = self.folder / "damaged"
         self._pause = pause_mark(root, cache_dir)
+        self._cancel = self._pause.with_name(f"{self._pause.name}.cancelled")
         self._wish = self.folder / "wish"
         self._writer = self.folder / "writer.json"
         # Not bound to a thread: a pass may be begun in one and closed in another.
@@ -183,6 +184,19 @@ class Home:
             self._pause.unlink(missing_ok=True)
         except OSError as error:
             raise StoreError(f"{self._pause} cannot be removed ({error.strerror}).") from error
+
+    def cancel(self) -> None:
+        """Have everybody stop the work under way, until there is other work. Raises StoreError."""
+        make_private(self._cancel.parent)
+        make_way(self._cancel)
+        try:
+            self._cancel.touch(mode=0o600)
+        except OSError as error:
+            raise StoreError(f"{self._cancel} cannot be written ({error.strerror}).") from error
+
+    def cancelled(self) -> tuple[int, ...]:
+        """Return numbers that change when somebody cancels."""
+        return stamp_of((self._cancel,))
 
     def wish(self, model: str) -> None:
         """Have the index moved to a model, over however many starts. Raises StoreError."""

@@ -92,7 +92,7 @@ class Index:
         self._models = Models(asked, encoder)
         self._overlay = Overlay()
         self._reranking = Reranking(self.options.rerank, self.options.cache_dir)
-        self.budget = Budget(self.options.memory_limit, lambda: resident(self.writing.children()))
+        self.budget = Budget(self.options.memory_limit, lambda server: resident(server, self.writing.children()))
         self.writing = Writing(self.home, self.rules, self._models, self.options.threads, self.budget)
         self._saving = Saving.NOTHING
         self._questions = threading.Lock()  # the connection that fetches details serves one thread at a time
@@ -338,10 +338,10 @@ class Index:
         changed = changed_files(self.root) if question.changed else None
         return allowed_rows(view, question, literal, changed)
 
-    def find_names(self, text: str, limit: int) -> tuple[Hit, ...]:
-        """Find symbols by name: exact, prefix, camel-hump and fuzzy matches, in that order."""
+    def find_names(self, text: str, limit: int, without: frozenset[str] = frozenset()) -> tuple[Hit, ...]:
+        """Find symbols by name: exact, prefix, camel-hump and fuzzy matches, in that order; `without` as in Query."""
         view = self._corpus.view
-        found = names.find(view, text, limit)
+        found = names.find(view, text, limit, self._allowed(view, parse(Query("", without=without))))
         hits = self._hits(view, [row for row, _ in found])
         return tuple(replace(hits[row], score=score, match="name") for row, score in found if row in hits)
 

@@ -1,6 +1,7 @@
 """Memory: what was freed goes back to the system, and how much may be taken.
 
-A limit counts the resident memory of a process with its children. Who is over it gives up, one after the other, what
+A limit counts the resident memory of a process with its children; a process that works for another counts that one and
+all that it has started, too, and so makes do with what they leave. Who is over it gives up, one after the other, what
 costs memory and can be missed (see Saving).
 """
 
@@ -29,21 +30,37 @@ class Saving(IntEnum):
 
 
 class Budget:
-    """How much memory a process with its children may take; 0 megabytes: as much as it likes."""
+    """How much memory may be taken; 0 megabytes: as much as one likes. `used`: bytes, by processes that it is for."""
 
-    def __init__(self, megabytes: int, used: Callable[[], int]) -> None:
+    def __init__(self, megabytes: int, used: Callable[[int], int]) -> None:
         self.megabytes = megabytes
         self._used = used
+        self._server = 0
+
+    def share_with(self, server: int) -> None:
+        """Have it hold for another process and all that it has started, too."""
+        self._server = server
 
     def is_exceeded(self, more: int = 0) -> bool:
         """Return whether the limit is exceeded, or would be by so many bytes more."""
-        return bool(self.megabytes) and self._used() + more > self.megabytes * 1_000_000
+        return bool(self.megabytes) and self._used(self._server) + more > self.megabytes * 1_000_000
 
 
-def resident(children: Iterable[int] = ()) -> int:
-    """Return the resident memory of this process and of `children`, in bytes."""
-    total = int(psutil.Process().memory_info().rss)
+def resident(server: int = 0, children: Iterable[int] = ()) -> int:
+    """Return the resident memory of this process and `children`, and of `server` and all that it has started, in bytes.
+
+    Those that have ended have none; 0 is no server.
+    """
+    processes = {psutil.Process()}
     for pid in children:
         with suppress(psutil.Error):
-            total += int(psutil.Process(pid).memory_info().rss)
+            processes.add(psutil.Process(pid))
+    if server:
+        with suppress(psutil.Error):
+            processes.add(psutil.Process(server))
+            processes.update(psutil.Process(server).children(recursive=True))
+    total = 0
+    for process in processes:
+        with suppress(psutil.Error):
+            total += int(process.memory_info().rss)
     return total

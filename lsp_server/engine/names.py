@@ -20,8 +20,11 @@ _BETWEEN = re.compile(r"\.|::|#|->|/")
 _NEVER = re.compile(r"(?!)")
 
 
-def find(view: View, text: str, limit: int) -> list[tuple[int, float]]:
-    """Return at most `limit` (row, score) whose name fits `text`, best first; every row for an empty text."""
+def find(view: View, text: str, limit: int, allowed: NDArray[np.bool_]) -> list[tuple[int, float]]:
+    """Return at most `limit` (row, score) of the `allowed` rows whose name fits `text`, best first.
+
+    Every row fits an empty text.
+    """
     whole = text.strip()[:LONGEST]
     typed = next((part for each in reversed(_BETWEEN.split(whole.removesuffix("()"))) if (part := each.strip())), "")
     if whole and not typed:  # signs alone name nothing
@@ -35,7 +38,7 @@ def find(view: View, text: str, limit: int) -> list[tuple[int, float]]:
         if not fuzzy.match(name):
             continue
         for row in tuple(view.rows_by_name[name]):
-            if row < len(view) and view.alive[row] and KIND_NAMES[view.kinds[row]] not in NAMELESS:
+            if row < len(view) and allowed[row] and KIND_NAMES[view.kinds[row]] not in NAMELESS:
                 score = _score(view.names[row], name, typed, folded, humps)
                 if score:
                     found.append((-score, len(name), name, row))

@@ -45,6 +45,7 @@ class Query:
     exclude: tuple[str, ...] = ()
     near: str = ""  # path of the file where the user is
     open_paths: frozenset[str] = frozenset()  # files open in the editor
+    without: frozenset[str] = frozenset()  # folders in the root that are asked on their own
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +132,12 @@ def parse(query: Query) -> Question:
         changed=changed,
         opened=opened,
     )
+
+
+def filter_trouble(text: str) -> str:
+    """Say what is too much about the globs that stand in a question: the end of a sentence, or ""."""
+    asked = parse(Query(text))
+    return glob_trouble((*asked.query.include, *asked.query.exclude, *asked.names))
 
 
 def glob_trouble(globs: Sequence[str]) -> str:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from lsp_server.engine.hnsw import Graph
 from lsp_server.engine.query import Question, path_matcher
+from lsp_server.engine.store import in_scope
 from lsp_server.engine.text import query_terms, words_of
 from lsp_server.engine.view import GRAPH_CANDIDATES, KIND_NAMES, View
 
@@ -99,6 +100,8 @@ def allowed_rows(view: View, question: Question, literal: Iterable[int] | None, 
     if query.exclude:
         excluded = path_matcher(query.exclude)
         tests.append(lambda path: not excluded(path))
+    if query.without:
+        tests.append(lambda path: not in_scope(path, query.without))
     if question.opened:
         tests.append(lambda path: path in query.open_paths)
     if changed is not None:

@@ -12,14 +12,14 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lsp_server.engine.commits import FileRecord, StoreWriter
+from lsp_server.engine.commits import FileRecord, Looked, StoreWriter
 from lsp_server.engine.encoder import Encoder, EndpointEncoder
 from lsp_server.engine.errors import EngineError
 from lsp_server.engine.files import FileEntry, Rules, Walk, walk, walk_paths
@@ -72,6 +72,7 @@ class Plan:
     skipped: dict[str, str]  # path -> reason
     scope: frozenset[str]  # the files and folders that were looked at, empty for the whole root
     present: int  # files that were found
+    since: float  # when the look began, in seconds since the epoch
 
 
 def plan_all(
@@ -86,7 +87,7 @@ def plan_all(
 
     `glance` is called for every folder and may raise to stop the look.
     """
-    known = store.known_files()
+    since, known = time.time(), store.known_files()
     found = walk(root, rules, glance)
     changed = [entry for entry in found.files if _is_changed(entry, known.get(entry.path), recipe)]
     recent = {entry.path for entry in sorted(changed, key=lambda entry: -entry.mtime_ns)[:RECENT]}
@@ -97,7 +98,7 @@ def plan_all(
             return 0, places[entry.path], ""
         return (1, -entry.mtime_ns, entry.path) if entry.path in recent else (2, 0, entry.path)
 
-    return _plan(sorted(changed, key=order), found, known, recipe, frozenset())
+    return replace(_plan(sorted(changed, key=order), found, known, recipe, frozenset()), since=since)
 
 
 def plan_paths(root: Path, rules: Rules, store: Store, recipe: str, paths: Sequence[str]) -> Plan:
@@ -121,7 +122,7 @@ def _plan(
     wanted = tuple(Wanted(entry.path, entry.stamp, _known_hash(known.get(entry.path), recipe)) for entry in changed)
     present = {entry.path for entry in found.files}
     deleted = (path for path in known if path not in present and not in_scope(path, found.unsure))
-    return Plan(wanted, tuple(deleted), dict(found.skipped), scope, len(present))
+    return Plan(wanted, tuple(deleted), dict(found.skipped), scope, len(present), time.time())
 
 
 def _is_changed(entry: FileEntry, known: KnownFile | None, recipe: str) -> bool:
@@ -391,7 +392,7 @@ class Pass:
             self._store.delete_files(gone)
         # Files that are still held back keep what was known of them: there is no end of moving yet.
         recipe = self._store.meta("complete") if self._held else self._recipe
-        self._store.finish(plan.skipped | self._left, plan.scope, self._model, recipe)
+        self._store.finish(Looked(plan.scope, plan.skipped | self._left, plan.since), self._model, recipe)
         self._cache.trim()
 
     def _build_graph(self, plan: Plan) -> Iterator[Progress]:

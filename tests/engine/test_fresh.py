@@ -286,3 +286,30 @@ def test_another_recipe_keeps_the_old_symbols_until_the_new_are_embedded(make_in
         assert index.status().embedded == index.status().symbols
     assert encoder.texts == []  # the texts are the same
     assert max(progress.files_total for progress in index.update()) == 2  # all young; but not all anew: no recipe
+
+
+def test_it_is_current_since_the_last_look_at_everything_began(make_index, monkeypatch):
+    before = time.time()
+    index = make_index(CODE)
+    first = index.status().last_update
+    assert before <= first <= time.time()
+
+    write_workspace(index.root, "//- shop/new.py\ndef brand_new():\n    pass\n")
+    drain(index.update_paths(["shop/new.py"]))
+    index.catch_up()
+    assert index.search(Query("brand_new")).hits[0].name == "brand_new"
+    assert index.status().last_update == first, "nobody looked at the other files"
+
+    steps = index.update()
+    next(steps)
+    began = time.time()  # what changes from now on may have been looked at before
+    drain(steps)
+    index.catch_up()
+    assert first < index.status().last_update
+    write_workspace(index.root, "//- shop/newer.py\ndef newer():\n    pass\n")
+    steps = index.update()
+    assert [step.phase for step in [next(steps), next(steps)]] == ["scan", "read"]
+    looked = time.time()
+    drain(steps)
+    index.catch_up()
+    assert began < index.status().last_update < looked

@@ -1,6 +1,10 @@
 """A limit of memory is kept: vectors go to disk, then meaning is given up, and the status says so."""
 
 import contextlib
+import json
+import subprocess
+import sys
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -23,6 +27,47 @@ def test_this_process_uses_memory():
     assert not Budget(0, resident).is_exceeded()
 
 
+@pytest.fixture
+def server():
+    """A process that holds 300 MB, and has started one that holds 100 more."""
+    hold = "import subprocess, sys; held = bytearray(b'x') * {}; {}; print(flush=True); sys.stdin.read()"
+    child = hold.format(100_000_000, "pass")
+    parent = hold.format(300_000_000, f"subprocess.Popen([sys.executable, '-c', {child!r}])")
+    with subprocess.Popen([sys.executable, "-c", parent], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        process.stdout.readline()
+        yield process.pid
+        process.stdin.close()
+
+
+def test_what_a_server_and_its_children_use_is_counted(server):
+    alone = resident()
+    assert resident(server) - alone > 400_000_000
+    assert resident(server, [server]) - resident(server) < 10_000_000, "nothing is counted twice"
+    budget = Budget(alone // 1_000_000 + 350, resident)
+    assert not budget.is_exceeded()
+    budget.share_with(server)
+    assert budget.is_exceeded()
+
+
+@pytest.mark.parametrize(("megabytes", "said"), [(450, "memoryLimit"), (900, "")])
+def test_an_indexing_process_makes_do_with_what_its_server_leaves(server, tmp_path, megabytes, said):
+    root = write_workspace(
+        tmp_path / "root", CODE + "".join(f"def number_{i}():\n    return {i}\n" for i in range(3_000))
+    )
+    options = asdict(Options(cache_dir=str(tmp_path / "cache"), memory_limit=megabytes))
+    opening = {"root": str(root), "options": options, "level": 30, "server": server, "again": False}
+    code = "import sys; from lsp_server.indexer import main; main()"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        for line in (opening, {"job": 1, "update": []}):
+            process.stdin.write(json.dumps(line).encode() + b"\n")
+        process.stdin.flush()
+        end = next(report for report in map(json.loads, process.stdout) if "end" in report)
+        process.stdin.close()
+    assert end["end"] == ("failed" if said else "done")
+    assert said in end["message"]
+
+
 @given(st.lists(st.integers(0, 39), max_size=60))
 def test_rows_on_disk_are_those_in_memory(tmp_path_factory, wanted):
     data = np.random.default_rng(1).integers(-127, 127, (40, 16)).astype(np.int8)
@@ -43,7 +88,7 @@ def limited(make_index, tmp_path):
     def make(megabytes):
         index = Index(first.root, Options(cache_dir=str(tmp_path / "cache")), BagEncoder())
         opened.append(index)
-        index.budget = index.writing.budget = Budget(100, lambda: int(megabytes() * 1e6))
+        index.budget = index.writing.budget = Budget(100, lambda server: int(megabytes() * 1e6))
         index._replace_corpus()
         index.catch_up()
         return index
@@ -70,7 +115,7 @@ def test_vectors_go_to_disk_and_answers_stay_the_same(limited):
     questions = [Query("put item into cart"), Query("deliver message to customer"), Query("send_mail")]
     before = [[(hit.name, hit.score) for hit in index.search(question).hits] for question in questions]
     used = iter([200, 200] + [50] * 100)
-    index.budget = Budget(100, lambda: int(next(used) * 1e6))
+    index.budget = Budget(100, lambda server: int(next(used) * 1e6))
     drain(index.update())
     index.catch_up()
     assert index.status().mode == "hybrid"

@@ -224,6 +224,25 @@ async def test_a_file_belongs_to_the_innermost_folder(client, project):
     assert (await client.names("roasted beans")).count("brew_coffee") == 1
 
 
+async def test_a_folder_inside_another_takes_no_place_in_the_answers_of_that_one(client, project):
+    inner = project / "inner"
+    inner.mkdir()
+    for number in range(40):
+        (inner / f"close_{number}.py").write_text(f'def brew_coffee_{number}():\n    """Brews coffee."""\n')
+    for number in range(30):
+        (project / f"far_{number}.py").write_text(f"def coffee_tea_{number}(beans):\n    return beans, {number}\n")
+    await client.initialize(project, inner)
+    await client.ready()
+    outer = {"folders": [project.as_uri()]}
+    for query in ("brew coffee", "kind:function", "name:*coffee*"):
+        rows = (await client.search(query, limit=25, **outer))["symbols"]
+        assert len(rows) == 25, query
+        assert not any("/inner/" in row["location"]["uri"] for row in rows), query
+    rows = await client.request("workspace/symbol", {"query": "coffee"})
+    assert sum("/inner/" in row["location"]["uri"] for row in rows) == 40
+    assert len(rows) == 70
+
+
 @pytest.mark.skipif(os.name == "nt", reason="symbolic links need rights there")
 async def test_a_folder_opened_through_a_link_keeps_the_clients_spelling(client, project, tmp_path):
     link = tmp_path / "link"

@@ -48,7 +48,7 @@ async def test_capabilities(client, project):
     assert set(capabilities["executeCommandProvider"]["commands"]) == {
         f"meaning-ls.{name}"
         for name in (
-            *("find", "findAndShow", "similar", "reindex", "pause", "resume", "status", "explain", "why"),
+            *("find", "findAndShow", "similar", "reindex", "cancel", "pause", "resume", "status", "explain", "why"),
             *("doctor", "models", "pullModel"),
         )
     }
@@ -253,7 +253,8 @@ async def fill(project, files=200):
         (project / f"more_{number}.py").write_text(text)
 
 
-async def test_indexing_that_is_cancelled_stops_and_goes_on_with_the_next_change(client, project):
+@pytest.mark.parametrize("how", ["progress bar", "command"])
+async def test_indexing_that_is_cancelled_stops_and_goes_on_with_the_next_change(client, project, how):
     await fill(project)
     await client.initialize(project)
 
@@ -261,7 +262,10 @@ async def test_indexing_that_is_cancelled_stops_and_goes_on_with_the_next_change
         return next((p for p in client.of("$/progress") if p["value"]["kind"] == "begin"), None)
 
     token = (await client.until(begun))["token"]
-    client.notify("window/workDoneProgress/cancel", {"token": token})
+    if how == "command":
+        assert await client.command("meaning-ls.cancel", project.as_uri()) is None
+    else:
+        client.notify("window/workDoneProgress/cancel", {"token": token})
     stopped = await client.state("paused")
     assert "meaning-ls.resume" in stopped["message"]
     await client.until(lambda: {"kind": "end"} in [p["value"] for p in client.of("$/progress")])
@@ -274,6 +278,14 @@ async def test_indexing_that_is_cancelled_stops_and_goes_on_with_the_next_change
     (folder,) = (await client.request("workspace/semanticIndex"))["folders"]
     assert folder["filesTotal"] == 205
     assert folder["embedded"] == folder["symbols"]
+
+
+async def test_cancelling_where_nothing_is_done_stops_nothing(client, project):
+    await client.initialize(project)
+    await client.ready()
+    await client.command("meaning-ls.cancel")
+    (folder,) = (await client.request("workspace/semanticIndex"))["folders"]
+    assert (folder["state"], folder.get("message")) == ("ready", None)
 
 
 async def test_indexing_is_paused_and_resumed_by_command(client, project):

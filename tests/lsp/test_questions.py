@@ -311,6 +311,8 @@ SEARCH = "workspace/semanticSymbol"
         (SEARCH, {"query": "x", "exclude": {}}, "exclude"),
         (SEARCH, {"query": "x", "include": ["a"] * 60, "exclude": ["b"] * 60}, "include and exclude: .* 120 globs"),
         (SEARCH, {"query": "x", "include": ["*a" * 65_000]}, "include and exclude: .* 130,000 characters"),
+        (SEARCH, {"query": "path:a " * 101}, "query: its filters hold 101 globs; at most 100 are read"),
+        (SEARCH, {"query": "name:a* " * 60 + "-path:b " * 60}, "query: its filters hold 120 globs"),
         (SEARCH, {"query": "x", "folders": [None]}, r"folders\[0\]"),
         (SEARCH, {"query": "x", "textDocument": "a"}, "textDocument"),
         (SEARCH, {"query": "x", "textDocument": {}}, r"textDocument\.uri"),

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 
 import psutil
@@ -132,6 +133,39 @@ async def test_a_pause_holds_for_all_and_survives_restarts(project, tmp_path):
             await four.command("meaning-ls.resume")
             await three.ready()
             assert "brew_coffee" in await three.names("brew_coffee")
+
+
+def fill(project):
+    """Add what takes ten seconds to be embedded."""
+    for number in range(300):
+        text = "".join(f"def take_{step}_of_{number}():\n    return {step * number}\n\n\n" for step in range(10))
+        (project / f"more_{number}.py").write_text(text)
+
+
+async def test_a_command_line_cancels_what_an_editor_does(client, project, tmp_path):
+    fill(project)
+    await client.initialize(project)
+    await client.state("indexing")
+    command = [sys.executable, "-m", "lsp_server", "cancel", str(project), "--cache-dir", str(tmp_path / "cache")]
+    ran = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    said, _ = await ran.communicate()
+    assert ran.returncode == 0
+    assert "stops" in said.decode()
+    assert "meaning-ls.resume" in (await client.state("paused"))["message"]
+    since = len(client.heard)
+    await client.command("meaning-ls.resume")
+    await client.ready(since)
+
+
+async def test_an_editor_that_follows_cancels_what_another_does(project, tmp_path):
+    fill(project)
+    async with editor(tmp_path / "cache") as one, editor(tmp_path / "cache") as two:
+        await one.initialize(project)
+        await one.state("indexing")
+        await two.initialize(project)
+        await two.state("reading")
+        await two.command("meaning-ls.cancel")
+        assert "meaning-ls.resume" in (await one.state("paused"))["message"]
 
 
 async def test_a_branch_that_is_checked_out_behind_the_editors_back_is_noticed(client, project):

@@ -24,6 +24,7 @@ export const ServerCommand = {
   findAndShow: 'meaning-ls.findAndShow',
   similar: 'meaning-ls.similar',
   reindex: 'meaning-ls.reindex',
+  cancel: 'meaning-ls.cancel',
   pause: 'meaning-ls.pause',
   resume: 'meaning-ls.resume',
   status: 'meaning-ls.status',

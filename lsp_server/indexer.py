@@ -179,12 +179,12 @@ def work(index: Index, jobs: Jobs, say: Say) -> None:
         elif end != "closed":
             _log.info("%s: %s in %.2f s", _title(index, job), end, time.monotonic() - started)
             say({"job": job.number, "end": end, "message": message})
-            _verify(index, jobs)
+            _verify(index, jobs, end)
 
 
-def _verify(index: Index, jobs: Jobs) -> None:
-    """Look once, when nobody waits for anything, whether what is stored is what was written."""
-    if not (jobs.unverified and jobs.are_none()):
+def _verify(index: Index, jobs: Jobs, end: str) -> None:
+    """Look once, when the work is done and nobody waits for more, whether what is stored is what was written."""
+    if end != "done" or not (jobs.unverified and jobs.are_none()):
         return
     started = time.monotonic()
     try:

@@ -71,7 +71,7 @@ def find_broken(path: Path, is_wanted: Callable[[], bool]) -> Broken | None:
     row, StoreError when it cannot be read now.
     """
     try:
-        with closing(_open_to_read(path)) as db:
+        with closing(_connect(path)) as db:
             db.set_progress_handler(lambda: not is_wanted(), STEPS)
             return _compare(db)
     except sqlite3.Error as error:
@@ -122,9 +122,12 @@ def _compare_all(db: sqlite3.Connection) -> Broken:
     )
 
 
+def _connect(path: Path, more: str = "") -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro{more}", uri=True, timeout=5.0, isolation_level=None)
+
+
 def _open_to_read(path: Path) -> sqlite3.Connection:
-    address = path.absolute().as_uri()
-    db = sqlite3.connect(f"{address}?mode=ro", uri=True, timeout=5.0, isolation_level=None)
+    db = _connect(path)
     try:
         db.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except sqlite3.Error as error:
@@ -132,7 +135,7 @@ def _open_to_read(path: Path) -> sqlite3.Connection:
         if is_damage(error):
             raise
         # Where nothing can be written beside the file, SQLite cannot share it; as it lies there it can be read.
-        db = sqlite3.connect(f"{address}?mode=ro&immutable=1", uri=True, isolation_level=None)
+        db = _connect(path, "&immutable=1")
     return db
 
 

@@ -195,8 +195,13 @@ class Index:
         """
         try:
             return self._catch_up()
-        except (LookupError, ValueError, TypeError):  # rows that make no sense are not as they were written
-            if not self.writing.verify():
+        except (LookupError, ValueError, TypeError) as error:  # rows that make no sense are not as they were written
+            found = self.writing.verify()
+            if found is None:
+                raise StoreError(
+                    f"{self.store_path} is damaged. It is mended when nobody writes it any more."
+                ) from error
+            if not found:
                 raise
             return self._catch_up() or True
 

@@ -20,6 +20,7 @@ from lsp_server.engine.agreement import open_encoder
 from lsp_server.engine.cache import pause_mark
 from lsp_server.engine.card import CARD
 from lsp_server.engine.encoder import bundled_model
+from lsp_server.engine.errors import StoreError
 from lsp_server.engine.home import Home
 from lsp_server.engine.index import Index, Options
 from lsp_server.engine.installed import find_model, models_home
@@ -297,6 +298,17 @@ def test_a_bit_that_nothing_but_a_check_sum_has_seen(whole, cache, cell, caplog)
     told = [record.getMessage() for record in caplog.records]
     assert len(told) == 1 and "damaged" in told[0], told
     assert content(path) == right
+
+
+def test_what_makes_no_sense_while_somebody_writes(whole, cache):
+    root, _ = whole
+    flip(closed_store(root, cache), *CELLS["field that there is not"])
+    with closing(Index(root, Options(cache_dir=str(cache), threads=1), BagEncoder())) as index:
+        with Home(root, str(cache)).writing(), pytest.raises(StoreError, match="damaged"):
+            index.catch_up()
+        assert index.catch_up()
+        drain(index.refresh())
+        assert index.search(Query("what everything costs with tax")).hits[0].name == "total_price"
 
 
 @pytest.mark.parametrize("seed", range(40))

@@ -57,8 +57,8 @@ class Answer:
     status: Status
 
 
-def make_hit(details: Details) -> Hit:
-    """Return a stored symbol as a hit; its score and why it matched are the asker's to fill in."""
+def make_hit(details: Details, score: float, match: str) -> Hit:
+    """Return a stored symbol as a hit."""
     spans = details.spans
     return Hit(
         path=details.path,
@@ -69,8 +69,8 @@ def make_hit(details: Details) -> Hit:
         span=Span(*spans[:4]),
         name_span=Span(*spans[4:]),
         ascii=details.ascii,
-        score=0.0,
-        match="words",
+        score=score,
+        match=match,
         preview=details.preview,
         detail=details.detail,
         unsaved=details.unsaved,

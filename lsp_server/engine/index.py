@@ -37,7 +37,7 @@ from lsp_server.engine.search import Ranked, allowed_rows, list_recent, rank, ra
 from lsp_server.engine.serving import Asked, Models
 from lsp_server.engine.store import Store, model_of
 from lsp_server.engine.update import Progress
-from lsp_server.engine.view import View
+from lsp_server.engine.view import KIND_NAMES, View
 from lsp_server.engine.writing import Writing
 
 SKIPPED_ROWS = 100  # of the files that were left out, in a status
@@ -347,8 +347,7 @@ class Index:
         """Find symbols by name: exact, prefix, camel-hump and fuzzy matches, in that order; `without` as in Query."""
         view = self._corpus.view
         found = names.find(view, text, limit, self._allowed(view, parse(Query("", without=without))))
-        hits = self._hits(view, [row for row, _ in found])
-        return tuple(replace(hits[row], score=score, match="name") for row, score in found if row in hits)
+        return self._hits(view, [(row, score, "name") for row, score in found])
 
     def similar(self, path: str, start_line: int, end_line: int, query: Query) -> Answer:
         """Find code like lines `start_line` to `end_line` (0-based, inclusive) of `path`, itself left out.
@@ -381,7 +380,7 @@ class Index:
             raise self._nothing_at(path, line)
         query = replace(query, limit=len(view))
         allowed = self._allowed(view, parse(query))
-        found: dict[str, float | str] = {"name": view.names[row], "kind": self._hits(view, [row])[row].kind}
+        found: dict[str, float | str] = {"name": view.names[row], "kind": KIND_NAMES[view.kinds[row]]}
         if not allowed[row]:
             return found | {"place": "left out by a filter"}
         return found | explanation(self.ranked(query, view), row)
@@ -437,18 +436,8 @@ class Index:
         return int(rows[0]) if len(rows) else None
 
     def _answer(self, view: View, ranked: Ranked) -> Answer:
-        hits = self._hits(view, [int(row) for row in ranked.rows])
-        return Answer(
-            tuple(
-                replace(hits[row], score=score, match=match)
-                for row, score, match in zip(
-                    ranked.rows.tolist(), ranked.scores.tolist(), ranked.matches(), strict=True
-                )
-                if row in hits
-            ),
-            ranked.confident,
-            self._status,
-        )
+        placed = list(zip(ranked.rows.tolist(), ranked.scores.tolist(), ranked.matches(), strict=True))
+        return Answer(self._hits(view, placed), ranked.confident, self._status)
 
     def _texts(self, view: View, rows: Sequence[int]) -> list[str]:
         """Return documentation and code of symbols, "" for one that has just gone."""
@@ -456,11 +445,13 @@ class Index:
         stored = self._ask(lambda store: store.texts([one for one in ids if one > 0]))
         return [stored.get(one) or self._overlay.text_of(one) for one in ids]
 
-    def _hits(self, view: View, rows: Sequence[int]) -> dict[int, Hit]:
-        ids = [int(view.ids[row]) for row in rows]
+    def _hits(self, view: View, placed: Sequence[tuple[int, float, str]]) -> tuple[Hit, ...]:
+        """Return rows, each with its score and why it was found, as hits; those deleted meanwhile are missing."""
+        ids = [int(view.ids[row]) for row, _, _ in placed]
         details = self._ask(lambda store: store.details([one for one in ids if one > 0]))
         details |= self._overlay.details(ids)
-        return {row: make_hit(details[int(view.ids[row])]) for row in rows if int(view.ids[row]) in details}
+        found = zip(ids, placed, strict=True)
+        return tuple(make_hit(details[one], score, match) for one, (_, score, match) in found if one in details)
 
     def _make_status(self) -> Status:
         view = self._corpus.view

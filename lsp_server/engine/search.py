@@ -149,7 +149,8 @@ def rank(view: View, question: Question, vector: Floats | None, allowed: Mask) -
     )
 
     best = max(float(fused.max()), 1e-9)
-    definitions = np.array([named.get(int(row), 0.0) for row in rows], np.float32) * DEFINITION * best
+    definitions = np.zeros(len(rows), np.float32)
+    definitions[np.searchsorted(rows, list(named))] = [weight * DEFINITION * best for weight in named.values()]
     factors = _factors(view, rows, question)
     scores = (fused + definitions) * factors
     files = view.files[rows]

@@ -155,7 +155,8 @@ class Store:
     def vectors_in_use(self, model: str) -> Iterable[tuple[int, bytes]]:
         """Return (id, 8-bit vector) of the vectors of `model` that a stored symbol has."""
         return self._db.execute(
-            "SELECT id, data FROM vectors v WHERE model = ? "
+            # Not by the index of models, which would have all of them sorted: 23 instead of 71 ms for 20,000.
+            "SELECT id, data FROM vectors v NOT INDEXED WHERE model = ? "
             "AND EXISTS (SELECT 1 FROM symbols s WHERE s.text_hash = v.text_hash) ORDER BY id",
             (model,),
         )

@@ -26,11 +26,10 @@ class _Segment:
     """Postings sorted by term: `terms` uint32 with `starts` into `rows` uint32, `fields` uint8, `counts` uint8."""
 
     def __init__(self, terms: NDArray[np.uint32], rows: NDArray[np.uint32], tail: NDArray[np.uint16]) -> None:
-        # One sort of 64-bit numbers, term above position, takes a fifth of the time of a stable argsort.
-        keys = terms.astype(np.uint64) << np.uint64(32) | np.arange(len(terms), dtype=np.uint64)
-        keys.sort()
-        order = (keys & np.uint64(0xFFFFFFFF)).astype(np.int64)
-        ordered = (keys >> np.uint64(32)).astype(np.uint32)
+        # By the lower half of a term, then by the upper one: numpy sorts 16 bits by counting, twice as fast as 32.
+        order = np.argsort(terms.astype(np.uint16), kind="stable")
+        order = order[np.argsort((terms[order] >> np.uint32(16)).astype(np.uint16), kind="stable")]
+        ordered = terms[order]
         starts = np.flatnonzero(ordered[1:] != ordered[:-1]) + 1 if len(ordered) else np.zeros(0, np.int64)
         self.starts = np.concatenate(([0], starts, [len(ordered)])) if len(ordered) else np.zeros(1, np.int64)
         self.terms = ordered[self.starts[:-1]]
@@ -65,10 +64,8 @@ class Words:
         rows = np.repeat(np.arange(first, first + len(bags), dtype=np.uint32), sizes)
         terms = (packed >> np.uint64(16)).astype(np.uint32)
         tail = (packed & np.uint64(0xFFFF)).astype(np.uint16)
-        lengths = np.zeros((len(FIELDS), len(bags)), np.float32)
-        np.add.at(
-            lengths, ((tail >> 8).astype(np.intp), (rows - first).astype(np.intp)), (tail & 0xFF).astype(np.float32)
-        )
+        places = (tail >> 8).astype(np.int64) * len(bags) + (rows - first)
+        lengths = np.bincount(places, tail & 0xFF, len(FIELDS) * len(bags)).reshape(len(FIELDS), -1).astype(np.float32)
         self._lengths = np.concatenate((self._lengths, lengths), axis=1)
         segments = (*self._segments, _Segment(terms, rows, tail))
         self._segments = segments if len(segments) <= SEGMENTS else (_merged(segments),)

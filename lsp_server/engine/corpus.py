@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lsp_server.engine.hnsw import GRAPH_MINIMUM, Graph, load_graph
-from lsp_server.engine.memory import Saving
+from lsp_server.engine.memory import Saving, no_garbage
 from lsp_server.engine.places import is_aside, is_test
 from lsp_server.engine.serving import Model
 from lsp_server.engine.store import Store, SymbolRow
@@ -73,7 +73,8 @@ class Corpus:
         Whatever fails amid it, the last view stands, and the next call reads everything.
         """
         try:
-            return self._catch_up()
+            with no_garbage():
+                return self._catch_up()
         except BaseException:
             self._forget_rows()
             raise

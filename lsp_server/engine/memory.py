@@ -6,9 +6,10 @@ costs memory and can be missed (see Saving).
 """
 
 import ctypes
+import gc
 import sys
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from enum import IntEnum
 
 import psutil
@@ -19,6 +20,18 @@ def give_back() -> None:
     if sys.platform == "linux":
         with suppress(AttributeError, OSError):  # another C library than glibc
             ctypes.CDLL(None).malloc_trim(0)
+
+
+@contextmanager
+def no_garbage() -> Iterator[None]:
+    """Look for no garbage meanwhile: a sixth of the time where a hundred thousand objects are made that stay."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 class Saving(IntEnum):

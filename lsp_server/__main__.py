@@ -7,7 +7,6 @@ need it, not here: a child process that is spawned imports this module again.
 """
 
 import argparse
-import errno
 import gc
 import logging
 import os
@@ -22,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from lsp_server.arguments import UsageError, foreground_options, query, read_arguments, server_options
 from lsp_server.engine.errors import EngineError
-from lsp_server.terminal import prepare_streams
+from lsp_server.terminal import close_stdout, prepare_streams, refusal
 
 if TYPE_CHECKING:
     from lsp_server.engine.hits import Answer
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
     from lsp_server.engine.query import Query
 
 FOUND, NOTHING, FAILED, STOPPED = 0, 1, 2, 130
-
-_NO_ROOM = (errno.ENOSPC, errno.EFBIG, errno.EIO, errno.EBADF, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 _log = logging.getLogger(__name__)
 
@@ -51,7 +48,7 @@ def main(words: Sequence[str] | None = None) -> int:
         _note("stopped; what is there so far stays and can be used, and the next run goes on from there")
         return STOPPED
     except BrokenPipeError:  # whoever read us has seen enough: `| head`
-        _close_stdout()
+        close_stdout()
         return FOUND
     except (EngineError, UsageError) as error:
         _note(str(error))
@@ -59,8 +56,8 @@ def main(words: Sequence[str] | None = None) -> int:
     except OSError as error:  # a closed folder, a full disk: what the system refuses is no mistake of ours
         _log.debug("", exc_info=True)
         if error.filename is None:
-            _close_stdout()
-        _note(_refusal(error))
+            close_stdout()
+        _note(refusal(error))
         return FAILED
     except Exception as error:  # noqa: BLE001 - the end of the program: one sentence, and the whole story if asked for
         _log.debug("", exc_info=True)
@@ -471,20 +468,6 @@ def _print_json(value: object) -> None:
 def _note(sentence: str) -> None:
     sys.stdout.flush()
     sys.stderr.write(f"meaning-ls: {sentence.rstrip('.')}{'' if sentence.endswith((':', '?')) else '.'}\n")
-
-
-def _refusal(error: OSError) -> str:
-    """Return what the system does not let us do."""
-    said = error.strerror or str(error)
-    if error.filename is not None:
-        return f"{os.fsdecode(error.filename)} cannot be used ({said})"
-    return f"the output cannot be written ({said})" if error.errno in _NO_ROOM else said
-
-
-def _close_stdout() -> None:
-    """Let Python's last flush go nowhere (https://docs.python.org/3/library/signal.html#note-on-sigpipe)."""
-    with suppress(OSError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _keep_log(arguments: argparse.Namespace) -> None:

@@ -5,6 +5,7 @@ Knows nothing of what is searched; listing.py lays out answers.
 """
 
 import contextlib
+import errno
 import os
 import shutil
 import sys
@@ -24,6 +25,8 @@ RATE_SECONDS = 10.0  # the rate and the time left go by so many seconds: shorter
 BAR_SECONDS = 0.1  # between two drawings of the bar
 LOG_SECONDS = 15.0  # between two lines where no terminal listens: a build log shall show life, not fill up
 BAR_CELLS = 24
+
+_NO_ROOM = (errno.ENOSPC, errno.EFBIG, errno.EIO, errno.EBADF, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 # Source text is other people's text: an escape sequence in it could clear the screen or retitle the window, and a
 # change of writing direction could show code that is not there (CVE-2021-42574).
@@ -253,3 +256,17 @@ def columns_of(stream: TextIO) -> int:
         if columns := os.get_terminal_size(stream.fileno()).columns:
             return columns
     return shutil.get_terminal_size().columns
+
+
+def refusal(error: OSError) -> str:
+    """Return what the system does not let us do, for people."""
+    said = error.strerror or str(error)
+    if error.filename is not None:
+        return f"{os.fsdecode(error.filename)} cannot be used ({said})"
+    return f"the output cannot be written ({said})" if error.errno in _NO_ROOM else said
+
+
+def close_stdout() -> None:
+    """Let Python's last flush go nowhere (https://docs.python.org/3/library/signal.html#note-on-sigpipe)."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

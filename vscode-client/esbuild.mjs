@@ -9,11 +9,13 @@ const OUT = 'dist/extension.js';
 const isWatching = process.argv.includes('--watch');
 
 /**
- * Features of vscode-languageclient that our server does not have: a third of the library, which carries all of LSP.
- * File operations are among them, for whatever is moved or deleted is told by watched files too.
+ * What our server does not have: features of vscode-languageclient, a third of the library, which carries all of LSP, and
+ * their messages. File operations are among them, for whatever is moved or deleted is told by watched files too.
  */
-const ABSENT =
-  /[\\/]vscode-languageclient[\\/]lib[\\/]common[\\/](?:callHierarchy|codeLens|colorProvider|completion|declaration|definition|diagnostic|documentHighlight|documentLink|fileOperations|foldingRange|formatting|hover|implementation|inlayHint|inlineCompletion|inlineValue|linkedEditingRange|protocol(?:CallHierarchyItem|CodeLens|CompletionItem|DocumentLink|InlayHint|TypeHierarchyItem)|reference|rename|selectionRange|semanticTokens|signatureHelp|typeDefinition|typeHierarchy)\.js$/;
+const ABSENT = [
+  /[\\/]vscode-languageclient[\\/]lib[\\/]common[\\/](?:callHierarchy|codeLens|colorProvider|completion|declaration|definition|diagnostic|documentHighlight|documentLink|fileOperations|foldingRange|formatting|hover|implementation|inlayHint|inlineCompletion|inlineValue|linkedEditingRange|protocol(?:CallHierarchyItem|CodeLens|CompletionItem|DocumentLink|InlayHint|TypeHierarchyItem)|reference|rename|selectionRange|semanticTokens|signatureHelp|typeDefinition|typeHierarchy)\.js$/,
+  /[\\/]vscode-languageserver-protocol[\\/]lib[\\/]common[\\/]protocol\.(?:callHierarchy|colorProvider|declaration|diagnostic|fileOperations|foldingRange|implementation|inlineCompletion|inlineValue|linkedEditingRange|moniker|selectionRange|typeDefinition|typeHierarchy)\.js$/,
+];
 
 /** Stands for each class of a module that is left out: a feature that announces nothing, a kind
  * of value that never comes. Nothing else may be asked of it. */
@@ -36,8 +38,10 @@ module.exports = new Proxy({}, {
 const withoutAbsentFeatures = {
   name: 'without-absent-features',
   setup(build) {
-    build.onResolve({ filter: /^\.\/\w+$/ }, ({ resolveDir, path }) =>
-      ABSENT.test(join(resolveDir, `${path}.js`)) ? { path: 'nothing', namespace: 'absent' } : undefined,
+    build.onResolve({ filter: /^\.\/[\w.]+$/ }, ({ resolveDir, path }) =>
+      ABSENT.some((one) => one.test(join(resolveDir, `${path}.js`)))
+        ? { path: 'nothing', namespace: 'absent' }
+        : undefined,
     );
     build.onLoad({ filter: /.*/, namespace: 'absent' }, () => ({ contents: NOTHING }));
     // Compares paths with patterns in selectors of notebooks; the server's has none.

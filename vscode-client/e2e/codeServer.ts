@@ -138,7 +138,8 @@ function places(folder: string): string[] {
   return ['--user-data-dir', path.join(folder, 'user'), '--extensions-dir', path.join(folder, 'extensions')];
 }
 
-function homes(folder: string): NodeJS.ProcessEnv {
+/** The environment of a user who lives in a folder. */
+export function homes(folder: string): NodeJS.ProcessEnv {
   const names = ['HOME', 'XDG_CONFIG_HOME', 'XDG_DATA_HOME', 'XDG_STATE_HOME', 'XDG_CACHE_HOME'];
   return { ...process.env, ...Object.fromEntries(names.map((name) => [name, path.join(folder, 'home', name)])) };
 }

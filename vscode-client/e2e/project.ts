@@ -2,6 +2,7 @@
  * A project of several languages to ask about, put together from packages that are installed here anyway.
  */
 import { execFileSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { cp, mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { CLIENT } from './codeServer.js';
@@ -79,6 +80,21 @@ export async function makeWorkspace(folder: string, project: string): Promise<st
       'package harbour\n\n// Depart leaves the pier with all passengers.\nfunc Depart(ferry Ferry) {}\n',
   });
   return file;
+}
+
+/** Make a folder of very many files, a hundred to each folder inside, and one that somebody works on. */
+export function makeVast(folder: string, files: number): void {
+  for (let at = 0; at < files; at += 1) {
+    const part = path.join(folder, `part-${Math.floor(at / 10_000)}`, String(Math.floor(at / 100)));
+    if (at % 100 === 0) {
+      mkdirSync(part, { recursive: true });
+    }
+    writeFileSync(path.join(part, `file${at}.py`), `def step_${at}(x):\n    return x + ${at}\n`);
+  }
+  writeFileSync(
+    path.join(folder, 'doorbell.py'),
+    'def ring_doorbell(button):\n    """Tell those inside that somebody is at the door."""\n',
+  );
 }
 
 /** Write files below a folder. */

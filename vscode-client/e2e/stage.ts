@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -74,6 +74,13 @@ export function serverPids(): number[] {
     .split('\n')
     .filter((line) => line.includes(scratch) && line.includes('-m lsp_server --stdio'))
     .map((line) => Number.parseInt(line, 10));
+}
+
+/** The interpreter of the environment that the extension has made for its server. */
+export function serverPython(): string {
+  const environments = path.join(scratch, 'user', 'User', 'globalStorage', 'meaning-ls.meaning-ls', 'server');
+  const [made = ''] = readdirSync(environments).filter((name) => !name.startsWith('lock'));
+  return path.join(environments, made, 'bin', 'python');
 }
 
 async function vsix(): Promise<string> {

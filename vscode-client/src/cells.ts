@@ -46,24 +46,6 @@ export function cellAt(text: string, place: Place): PlaceInCell | undefined {
   return { cell: last.cell, line: lines.length - 1, character: lines.at(-1)?.length ?? 0 };
 }
 
-/**
- * Write a notebook as the server does when it was edited and not saved (lsp_server/documents.py): what it tells of such a
- * notebook are places in this text.
- */
-export function written(cells: readonly { isCode: boolean; text: string }[]): string {
-  const book = {
-    cells: cells.map(({ isCode, text }) => ({
-      cell_type: isCode ? 'code' : 'markdown',
-      metadata: {},
-      source: text.split(/(?<=\r\n|\n|\r(?!\n))/).concat(/[\r\n]$/.test(text) ? [''] : []),
-    })),
-    metadata: {},
-    nbformat: 4,
-    nbformat_minor: 5,
-  };
-  return JSON.stringify(book, null, 1);
-}
-
 function* pieces(text: string): Generator<Piece> {
   const path: (string | number)[] = []; // down to the value that comes next
   let before = '';

@@ -11,7 +11,6 @@ import type { Middleware } from 'vscode-languageclient';
 import { ask } from './ask.js';
 import type { Client } from './client.js';
 import { SEMANTIC_SYMBOL, ServerCommand, type SemanticSymbol } from './protocol.js';
-import { notebookMiddleware } from './notebooks.js';
 import { nameOf } from './open.js';
 import type { Server } from './server.js';
 import { asQuestion, labelled } from './symbolPicker.js';
@@ -23,7 +22,6 @@ const SHARE = 0.5;
 
 export function makeMiddleware(server: () => Server): Middleware {
   return {
-    notebooks: notebookMiddleware,
     provideWorkspaceSymbols: async (query, token, next) => {
       const byName = Promise.resolve(next(query, token));
       const [names, meant] = await Promise.all([byName, byMeaning(server(), query, token)]);

@@ -2,32 +2,8 @@
  * Notebooks: places in the text of their files, which the server tells, become places in the cells that are shown.
  */
 import * as vscode from 'vscode';
-import type { Middleware } from 'vscode-languageclient';
 
-import { cellAt, written } from './cells.js';
-
-/** Those of which the server has other text than their files; see did_change_notebook and its neighbours there. */
-const edited = new Set<string>();
-
-/** Notes of which notebooks the server knows unsaved text. */
-export const notebookMiddleware: NonNullable<Middleware['notebooks']> = {
-  didOpen: (notebook, cells, next) => {
-    edited.delete(notebook.uri.toString());
-    return next(notebook, cells);
-  },
-  didChange: (event, next) => {
-    edited.add(event.notebook.uri.toString());
-    return next(event);
-  },
-  didSave: (notebook, next) => {
-    edited.delete(notebook.uri.toString());
-    return next(notebook);
-  },
-  didClose: (notebook, cells, next) => {
-    edited.delete(notebook.uri.toString());
-    return next(notebook, cells);
-  },
-};
+import { cellAt } from './cells.js';
 
 /** What VS Code calls the cells of a notebook, by the path of its file. */
 export const CELL = 'vscode-notebook-cell';
@@ -48,7 +24,7 @@ export async function toCell(
   }
   try {
     const notebook = await vscode.workspace.openNotebookDocument(uri);
-    const text = edited.has(uri.toString()) ? textOf(notebook) : await fileOf(uri);
+    const text = new TextDecoder().decode(await vscode.workspace.fs.readFile(uri));
     const start = cellAt(text, range.start);
     const end = cellAt(text, range.end);
     if (start === undefined) {
@@ -62,17 +38,4 @@ export async function toCell(
   } catch {
     return undefined; // damaged, gone, or nothing is here that shows notebooks
   }
-}
-
-function textOf(notebook: vscode.NotebookDocument): string {
-  return written(
-    notebook.getCells().map(({ kind, document }) => ({
-      isCode: kind === vscode.NotebookCellKind.Code,
-      text: document.getText(),
-    })),
-  );
-}
-
-async function fileOf(uri: vscode.Uri): Promise<string> {
-  return new TextDecoder().decode(await vscode.workspace.fs.readFile(uri));
 }

@@ -18,10 +18,13 @@ export function nameOf(symbol: SemanticSymbol): vscode.Range {
 
 /** Return a path as VS Code shows it: relative to its folder, with the folder's name when there are several. */
 export function pathOf(uri: string): string {
-  const { path, scheme, authority } = vscode.Uri.parse(uri);
-  return vscode.workspace.asRelativePath(
-    scheme === CELL ? vscode.Uri.from({ scheme: 'file', authority, path }) : vscode.Uri.parse(uri),
-  );
+  return vscode.workspace.asRelativePath(fileOf(uri));
+}
+
+/** Return the file of a place: of a cell, its notebook's. */
+export function fileOf(uri: string): vscode.Uri {
+  const place = vscode.Uri.parse(uri);
+  return place.scheme === CELL ? place.with({ scheme: 'file', fragment: '' }) : place;
 }
 
 /** Open a symbol with the cursor on its name. Says so when its file has gone. */

@@ -95,29 +95,34 @@ export class Preview implements vscode.Disposable {
 /** Where the user was when looking began. */
 class Origin {
   private readonly tab = vscode.window.tabGroups.activeTabGroup.activeTab;
-  private readonly editor = vscode.window.activeTextEditor;
+  readonly viewColumn = vscode.window.tabGroups.activeTabGroup.viewColumn;
+  /** Of a file: its editor. What VS Code calls the active one may be a side of a comparison, or the log. */
+  private readonly editor = vscode.window.visibleTextEditors.find(
+    ({ document, viewColumn }) => viewColumn === this.viewColumn && document.uri.toString() === uriOf(this.tab),
+  );
   private readonly notebook = vscode.window.activeNotebookEditor;
   private readonly selections = this.editor?.selections ?? [];
   private readonly top = this.editor?.visibleRanges[0];
   /** The files that were open, so that ours can be closed again. */
   private readonly open = new Set(vscode.window.tabGroups.all.flatMap(({ tabs }) => tabs.map(uriOf)));
 
-  readonly viewColumn = vscode.window.tabGroups.activeTabGroup.viewColumn;
-
   async restore(): Promise<void> {
+    const input: unknown = this.tab?.input;
+    const options = { viewColumn: this.viewColumn, preview: this.tab?.isPreview ?? false };
     if (this.notebook !== undefined) {
       const { notebook, selections } = this.notebook;
       await vscode.window.showNotebookDocument(notebook, { viewColumn: this.viewColumn, selections });
     } else if (this.editor !== undefined) {
       // By its URI: a document whose preview tab was taken over is closed, and opened again here.
-      const editor = await vscode.window.showTextDocument(this.editor.document.uri, {
-        viewColumn: this.editor.viewColumn ?? this.viewColumn,
-        preview: this.tab?.isPreview ?? false,
-      });
+      const editor = await vscode.window.showTextDocument(this.editor.document.uri, options);
       editor.selections = this.selections;
       if (this.top !== undefined) {
         editor.revealRange(this.top, vscode.TextEditorRevealType.AtTop);
       }
+    } else if (input instanceof vscode.TabInputTextDiff) {
+      await vscode.commands.executeCommand('vscode.diff', input.original, input.modified, this.tab?.label, options);
+    } else if (input instanceof vscode.TabInputCustom) {
+      await vscode.commands.executeCommand('vscode.openWith', input.uri, input.viewType, options);
     }
     const ours = vscode.window.tabGroups.all
       .flatMap(({ tabs }) => tabs)
@@ -126,7 +131,8 @@ class Origin {
   }
 }
 
-function uriOf({ input }: vscode.Tab): string {
+function uriOf(tab: vscode.Tab | undefined): string {
+  const input: unknown = tab?.input;
   const isFile = input instanceof vscode.TabInputText || input instanceof vscode.TabInputNotebook;
   return isFile ? input.uri.toString() : '';
 }

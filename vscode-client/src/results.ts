@@ -5,7 +5,7 @@ import * as vscode from 'vscode';
 
 import { ask, type Question } from './ask.js';
 import { toMarkdown } from './markdown.js';
-import { open, pathOf } from './open.js';
+import { fileOf, open, pathOf } from './open.js';
 import type { SemanticSymbol } from './protocol.js';
 import { iconOf, lineOf, withoutIcons } from './rows.js';
 import type { Server } from './server.js';
@@ -146,6 +146,9 @@ export class Results implements vscode.TreeDataProvider<Node>, vscode.Disposable
         symbols: wanted.has(file) ? file.symbols : file.symbols.filter((symbol) => wanted.has(symbol)),
       }))
       .filter((group) => group.symbols.length > 0);
+    if (groups.length === 0) {
+      return; // nothing is selected, and the clipboard is worth more than nothing
+    }
     await vscode.env.clipboard.writeText(toMarkdown(this.found?.title ?? '', groups));
     vscode.window.setStatusBarMessage(l10n.t('Copied as Markdown'), 3_000);
   }
@@ -154,7 +157,7 @@ export class Results implements vscode.TreeDataProvider<Node>, vscode.Disposable
     this.found = found;
     const files = new Map<string, File>();
     for (const symbol of found.symbols) {
-      const { uri } = symbol.location;
+      const uri = fileOf(symbol.location.uri).toString();
       const file = files.get(uri) ?? { uri, symbols: [] };
       file.symbols.push(symbol);
       files.set(uri, file); // in the order of each file's best row

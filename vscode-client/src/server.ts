@@ -233,7 +233,11 @@ export class Server implements vscode.Disposable {
       return; // it was told to end
     }
     this.log.error(sentence);
+    const { current } = this;
     await this.end();
+    if (this.current !== current) {
+      return; // meanwhile somebody had it start anew, or stop
+    }
     const seconds = this.backoff.next();
     if (seconds === undefined) {
       this.fail(new ServerUnavailable(l10n.t('The server keeps ending and is not started again. {0}', sentence)));

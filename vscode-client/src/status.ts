@@ -26,7 +26,7 @@ export class Status implements vscode.Disposable {
     { scheme: 'vscode-notebook-cell' },
   ]);
   private readonly disposables: { dispose(): unknown }[] = [this.item];
-  private known: readonly FolderStatus[] = [];
+  private known: readonly FolderStatus[] | undefined;
   private readonly changed = new vscode.EventEmitter<readonly FolderStatus[]>();
   /** Fires when the server tells how its folders are. */
   readonly onDidChange = this.changed.event;
@@ -44,19 +44,19 @@ export class Status implements vscode.Disposable {
 
   /** What is known of each folder. */
   get folders(): readonly FolderStatus[] {
-    return this.known;
+    return this.known ?? [];
   }
 
   /** Show what can be done now. */
   async showMenu(): Promise<void> {
-    const isPaused = this.known.some((folder) => folder.state === 'paused');
+    const isPaused = this.folders.some((folder) => folder.state === 'paused');
     const isRunning = this.server.client !== undefined;
     const choices: Choice[] = [
       { label: this.text().text, kind: vscode.QuickPickItemKind.Separator },
       { label: `$(search) ${l10n.t('Find Code by Meaning')}`, command: 'meaning.find' },
       ...(!isRunning ? [] : isPaused ? [{ label: `$(play) ${l10n.t('Resume Indexing')}`, command: 'meaning.resume' }] : [{ label: `$(debug-pause) ${l10n.t('Pause Indexing')}`, command: 'meaning.pause' }]),
       ...(isRunning ? [{ label: `$(refresh) ${l10n.t('Index Again')}`, description: l10n.t('looks at every file'), command: 'meaning.reindex' }] : []),
-      { label: `$(chip) ${l10n.t('Choose a Model')}`, description: this.known.find((folder) => folder.model !== '')?.model ?? '', command: 'meaning.chooseModel' },
+      { label: `$(chip) ${l10n.t('Choose a Model')}`, description: this.folders.find((folder) => folder.model !== '')?.model ?? '', command: 'meaning.chooseModel' },
       { label: `$(pulse) ${l10n.t('Doctor Report')}`, description: l10n.t('what is indexed, what is left out, what is wrong'), command: 'meaning.doctor' },
       { label: `$(output) ${l10n.t('Open the Log')}`, command: 'meaning.openLog' },
       { label: `$(debug-restart) ${l10n.t('Restart the Server')}`, command: 'meaning.restart' },
@@ -90,7 +90,7 @@ export class Status implements vscode.Disposable {
   }
 
   private listen(state: ServerState): void {
-    this.known = [];
+    this.known = undefined;
     if (state.kind === 'running') {
       const { client } = state;
       // Disposed with the client.
@@ -108,9 +108,10 @@ export class Status implements vscode.Disposable {
   }
 
   private take(status: SemanticIndexResult): void {
-    this.known = status.folders;
+    // None are told of before they are opened, a moment after the start.
+    this.known = status.folders.length === 0 && foldersOnDisk().length > 0 ? undefined : status.folders;
     this.update();
-    this.changed.fire(this.known);
+    this.changed.fire(this.folders);
   }
 
   private update(): void {

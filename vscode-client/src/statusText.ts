@@ -21,22 +21,37 @@ export type Translate = (message: string, ...parts: (string | number)[]) => stri
 const LEAST_FIRST: readonly State[] = ['failed', 'starting', 'indexing', 'paused', 'reading', 'ready'];
 const BAR = 10;
 
-/** Say how the server and its folders are; `trouble` is the sentence of a server that failed. */
-export function describe(kind: ServerKind, trouble: string, folders: readonly IndexStatus[], t: Translate): StatusText {
+/**
+ * Say how the server and its folders are; `trouble` is the sentence of a server that failed. Of a server that has just
+ * been started, `folders` are not known yet.
+ */
+export function describe(
+  kind: ServerKind,
+  trouble: string,
+  folders: readonly IndexStatus[] | undefined,
+  t: Translate,
+): StatusText {
   switch (kind) {
     case 'stopped':
       return say(t('not running'), trouble);
     case 'preparing':
       return { ...say(t('preparing the server'), t('This is done once for each version.')), isBusy: true };
     case 'starting':
-      return { ...say(t('starting'), ''), isBusy: true };
+      return starting(t);
     case 'waiting':
       return { ...say(t('the server ended; starting it again'), ''), severity: 'warning', isBusy: true };
     case 'failed':
       return { ...say(t('the server does not run'), trouble), severity: 'error' };
     case 'running':
+      if (folders === undefined) {
+        return starting(t);
+      }
       return folders.length === 0 ? say(t('no folder'), t('Open a folder to search in it.')) : ofFolders(folders, t);
   }
+}
+
+function starting(t: Translate): StatusText {
+  return { ...say(t('starting'), ''), isBusy: true };
 }
 
 function ofFolders(folders: readonly IndexStatus[], t: Translate): StatusText {
@@ -52,6 +67,9 @@ function ofFolders(folders: readonly IndexStatus[], t: Translate): StatusText {
     case 'starting':
       return { ...say(t('opening the index'), message), isBusy: true };
     case 'indexing': {
+      if (total === 0 && symbols === 0) {
+        return { ...say(t('looking for files'), message), isBusy: true };
+      }
       // Files are read quickly, meanings are computed slowly: where all is read, the rest is the embedding.
       const isReading = done < total;
       const share = isReading ? ratio(done, total) : ratio(embedded, symbols);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { cellAt, written } from '../src/cells.js';
+import { cellAt } from '../src/cells.js';
 
 const SOURCES = ['# Harvest\n', '\n', 'What is ripe: "🍎", \\"pears\\", {brackets}\n', 'and more'];
 const CODE = ['def pick(trees):\n', '    return "🍎" + trees\n'];
@@ -38,24 +38,6 @@ test('a place in the file is one in a cell, however the file is laid out', () =>
     assert.deepEqual(cellAt(text, placeOf(text, 'pick(', 1)), { cell: 1, line: 0, character: 4 });
     assert.deepEqual(cellAt(text, placeOf(text, '+ trees')), { cell: 1, line: 1, character: 16 });
   }
-});
-
-test('a notebook that is being edited is laid out as the server has it', () => {
-  const text = written([
-    { isCode: false, text: '# Title' },
-    { isCode: true, text: '' },
-    { isCode: true, text: 'one = 1\r\n\ndef pick():\n' },
-  ]);
-  assert.match(
-    text,
-    /^\{\n "cells": \[\n {2}\{\n {3}"cell_type": "markdown",\n {3}"metadata": \{\},\n {3}"source": \[\n/,
-  );
-  assert.deepEqual((JSON.parse(text) as { cells: { source: string[] }[] }).cells.map(({ source }) => source), [
-    ['# Title'],
-    [''],
-    ['one = 1\r\n', '\n', 'def pick():\n', ''],
-  ]); // prettier-ignore
-  assert.deepEqual(cellAt(text, placeOf(text, 'pick')), { cell: 2, line: 2, character: 4 });
 });
 
 test('what is no notebook has no cells', () => {

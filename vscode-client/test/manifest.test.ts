@@ -5,7 +5,8 @@ import { test } from 'node:test';
 
 const manifest = readFileSync('package.json', 'utf8');
 const strings = JSON.parse(readFileSync('package.nls.json', 'utf8')) as Record<string, string>;
-const { contributes } = JSON.parse(manifest) as {
+const { contributes, capabilities } = JSON.parse(manifest) as {
+  capabilities: { untrustedWorkspaces: { restrictedConfigurations: string[] } };
   contributes: {
     commands: { command: string }[];
     keybindings: { command: string }[];
@@ -48,6 +49,12 @@ test('what names a program, a folder or a device is a matter of the machine, not
   for (const name of names) {
     assert.equal(properties[`meaning.${name}`]?.scope, 'machine', name);
   }
+});
+
+test('what a workspace may choose counts only where it is trusted', () => {
+  const { properties } = contributes.configuration;
+  const chosen = Object.keys(properties).filter((name) => properties[name]?.scope !== 'machine');
+  assert.deepEqual(capabilities.untrustedWorkspaces.restrictedConfigurations, chosen.sort());
 });
 
 test('each picture of the page and of the walkthrough is there', () => {

@@ -98,6 +98,7 @@ test('each state of the server has its words', () => {
   assert.equal(describe('failed', 'trouble', [], t).detail, 'trouble');
   assert.equal(describe('failed', 'trouble', [], t).severity, 'error');
   assert.equal(describe('running', '', [], t).text, 'no folder');
+  assert.equal(describe('running', '', undefined, t).text, 'starting', 'it has not told of its folders yet');
 });
 
 test('indexing is counted, files first and then what is understood', () => {
@@ -107,6 +108,8 @@ test('indexing is counted, files first and then what is understood', () => {
   const embedding = describe('running', '', [{ ...folder, state: 'indexing', embedded: 35 }], t);
   assert.equal(embedding.text, 'indexing 35 of 100 symbols');
   assert.match(embedding.detail, /35 %$/);
+  const nothing = { ...folder, state: 'indexing', filesDone: 0, filesTotal: 0, symbols: 0, embedded: 0 } as const;
+  assert.equal(describe('running', '', [nothing], t).text, 'looking for files');
 });
 
 test('the least ready folder speaks for all, and figures are sums', () => {

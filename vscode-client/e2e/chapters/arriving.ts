@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
-import { scratch, serverPids, window } from '../stage.js';
+import { serverPids, serverPython, window } from '../stage.js';
 import { eventually } from '../workbench.js';
 
 /** Milliseconds for all that is installed. */
@@ -20,9 +20,7 @@ test('the server appears by itself, and indexes', { timeout: 2 * INSTALLING }, a
   await progress.waitFor({ state: 'hidden', timeout: INSTALLING });
   await eventually('the server runs', () => serverPids().length === 1);
   await eventually('the index is ready', async () => /ready/.test(await window.status()), INSTALLING);
-  const environments = await readdir(
-    path.join(scratch, 'user', 'User', 'globalStorage', 'meaning-ls.meaning-ls', 'server'),
-  );
+  const environments = await readdir(path.resolve(serverPython(), '../../..'));
   assert.equal(environments.length, 1, environments.join());
 });
 

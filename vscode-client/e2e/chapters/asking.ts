@@ -1,10 +1,12 @@
 /** Questions, and the places that they lead to: files, files that are being typed, notebooks. */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
+import { homes } from '../codeServer.js';
 import { DOOMED, ORCHARD } from '../project.js';
-import { lineOf, project, window } from '../stage.js';
+import { lineOf, project, scratch, serverPython, window } from '../stage.js';
 import { eventually } from '../workbench.js';
 
 const SIMILAR = /^Find Similar Code/i;
@@ -34,6 +36,38 @@ test('rows are previewed, and Escape leads back', async () => {
   await window.tab('orchard.py').waitFor();
   assert.equal(await window.line(), 4);
 });
+
+test('Escape leads back to a comparison, too', async () => {
+  await window.file('python/orchard.py', 1);
+  await window.command('File: Compare Active File with Clipboard');
+  const comparison = window.page.locator('.tabs-container .tab.active', { hasText: 'Clipboard' });
+  await comparison.waitFor();
+  await window.ask('give up when the lock cannot be had in time', '_check_give_up');
+  await window.tab('_api.py').waitFor();
+  await window.escape();
+  await comparison.waitFor();
+  await window.press('Control+KeyW');
+});
+
+test('rows stand in the order in which the server gives them', async () => {
+  await window.command('View: Close All Editors'); // what is near to an open file is lifted
+  for (const question of ['where does a program keep its settings on macOS', 'give up when the lock cannot be had']) {
+    const [first = '', ...others] = answerOf(question);
+    await window.ask(question, first);
+    await eventually('the order is the same', async () => {
+      const names = (await window.seen()).map(({ name }) => name);
+      return names.length > 4 && names.slice(1).every((name, at) => name === others[at]);
+    });
+    await window.escape();
+  }
+});
+
+/** The names of symbols that the server's command line finds in the same index. */
+function answerOf(question: string): string[] {
+  const words = ['-I', '-m', 'lsp_server', 'search', question, project, '--json', '--no-update', '--limit', '50'];
+  const said = execFileSync(serverPython(), words, { env: homes(scratch), encoding: 'utf8' });
+  return said.trim().split('\n').map((line) => (JSON.parse(line) as { name: string }).name); // prettier-ignore
+}
 
 test('what is nearest is said to be a miss when nothing fits', async () => {
   await window.type('Alt+KeyM', 'bake a chocolate cake for grandmother');

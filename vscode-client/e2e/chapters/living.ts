@@ -46,6 +46,17 @@ test('a server that does not answer is told and can be restarted from the list',
   assert.equal(await window.notifications.count(), 0);
 });
 
+test('whoever asks for another start again and again gets one', async () => {
+  const before = serverPids();
+  for (let turn = 0; turn < 3; turn += 1) {
+    await window.command('Meaning: Restart the Server');
+  }
+  await eventually('one runs', () => serverPids().length === 1 && !before.includes(serverPids()[0] ?? 0));
+  await eventually('it is ready', async () => /ready/.test(await window.status()));
+  assert.equal(serverPids().length, 1);
+  assert.equal(await window.notifications.count(), 0);
+});
+
 test('a second window on the same folder, beside another folder, shares the index', async () => {
   const second = await openWindow(await makeWorkspace(scratch, project));
   await second.trust();

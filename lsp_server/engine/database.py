@@ -177,6 +177,8 @@ def explain(error: sqlite3.Error, path: Path) -> str:
         return f"The disk is full or failing: {path} ({text}). Free some space, or choose another place: --cache-dir."
     if "readonly" in text or "unable to open" in text:
         return f"{path} cannot be written. Is the disk full, or is permission missing? Another place: --cache-dir."
+    if "closed database" in text:  # after trouble, and opening it again has failed, too
+        return f"{path} could not be opened again; that is tried anew by itself. Is the disk full or failing?"
     if "locked" in text:
         return f"{path} is in use by another process for too long. Close other editors on this folder, or try again."
     return f"{path} cannot be used: {text}. Delete it to build the index anew."

@@ -5,6 +5,7 @@ project, and all that SQLite and we do to the files of the cache, in each proces
 """
 
 import asyncio
+import contextlib
 import shutil
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from lsp.editor import editor
+from lsp.editor import Refused, editor
 
 from .kills import PATIENCE, Chaos
 
@@ -75,10 +76,21 @@ def test_a_command_on_a_disk_that_fails_now_and_then(disk, one_in, seed):
         assert "Traceback" not in said, said
         assert "mistake of meaning-ls" not in said, said
         assert process.returncode in (0, 1, 2), said
-        disk.chaos.project.switch()
+        if run < 2:  # what it has missed in the end, it must find in files that nobody has touched since
+            disk.chaos.project.switch()
     assert disk.failed(), "nothing has failed"
     disk.chaos.recover("cli")
     disk.chaos.compare()
+
+
+async def settled(client):
+    """Wait until nothing is being done, because all is done or because it failed; either may have been told before."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            folders = (await client.request("workspace/semanticIndex"))["folders"]
+            if folders and folders[0]["state"] in ("ready", "failed"):
+                return
+            await asyncio.sleep(0.1)
 
 
 @pytest.mark.parametrize(("one_in", "seed"), [(100, 7), (400, 8)])
@@ -88,15 +100,15 @@ async def test_a_server_on_a_disk_that_fails_now_and_then(disk, one_in, seed):
     async with editor(chaos.cache) as client:
         disk.work()  # for what is started by this test
         await client.initialize(chaos.project.root)
+        await settled(client)
         for _ in range(3):
-            since = len(client.heard)
             for path in sorted(chaos.project.root.glob("part*/*.py"))[:2]:
                 path.write_text(path.read_text() + "\n\ndef one_more():\n    pass\n")
                 client.saved(path)
-            await client.until(lambda since=since: {"ready", "failed"} & {s[0] for s in client.states(since) if s})
-            await client.search("send a letter over the network")
-            await client.request("workspace/semanticIndex")
-            await asyncio.sleep(0)
+            await client.command("meaning-ls.reindex")  # one that could not be opened is tried again
+            await settled(client)
+            with contextlib.suppress(Refused):  # one answer, if only that it cannot be read
+                await client.search("send a letter over the network")
         await client.shut_down()
     assert disk.failed(), "nothing has failed"
     chaos.recover("cli")

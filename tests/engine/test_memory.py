@@ -53,11 +53,13 @@ def test_what_a_server_and_its_children_use_is_counted(server):
 @pytest.mark.parametrize(("megabytes", "said"), [(450, "memoryLimit"), (900, "")])
 def test_an_indexing_process_makes_do_with_what_its_server_leaves(server, tmp_path, megabytes, said):
     root = write_workspace(
-        tmp_path / "root", CODE + "".join(f"def number_{i}():\n    return {i}\n" for i in range(3_000))
+        tmp_path / "root", CODE + "".join(f"def number_{i}():\n    return {i}\n" for i in range(200))
     )
     options = asdict(Options(cache_dir=str(tmp_path / "cache"), memory_limit=megabytes))
     opening = {"root": str(root), "options": options, "level": 30, "server": server, "again": False}
-    code = "import sys; from lsp_server.indexer import main; main()"
+    code = (
+        "from lsp_server.engine import update; update.SAVE_SECONDS = 0.0; from lsp_server.indexer import main; main()"
+    )
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         for line in (opening, {"job": 1, "update": []}):
             process.stdin.write(json.dumps(line).encode() + b"\n")

@@ -319,7 +319,7 @@ That is the region, or the symbol in which point is."
   (unless buffer-file-name (user-error "This buffer visits no file"))
   (message "%s" (meaning-ls--command "why" (plist-get (plist-get (meaning-ls--here) :textDocument) :uri))))
 
-(defun meaning-ls-cancel () "Stop indexing until something changes." (interactive) (meaning-ls--command "cancel"))
+(defun meaning-ls-cancel () "Stop the indexing that is under way." (interactive) (meaning-ls--command "cancel"))
 (defun meaning-ls-pause () "Stop indexing." (interactive) (meaning-ls--command "pause"))
 (defun meaning-ls-resume () "Go on indexing." (interactive) (meaning-ls--command "resume"))
 (defun meaning-ls-reindex () "Look at all files again." (interactive) (meaning-ls--command "reindex"))

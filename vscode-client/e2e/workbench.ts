@@ -152,13 +152,27 @@ export class Workbench {
     });
   }
 
-  /** Type into a list that keys open and choose the first row with this name; anew if the list was closed meanwhile. */
+  /** Type into a list that keys open and choose the row with this name; anew if the list was closed meanwhile. */
   async choose(keys: string, typed: string, name: string): Promise<void> {
     await eventually(`"${typed}" offers ${name}`, async () => {
-      await this.openList(keys);
-      const choosing = this.fill(typed).then(() => this.row(name).first().click({ timeout: MOMENT }));
-      return succeeds(choosing);
+      await this.type(keys, typed);
+      return succeeds(this.chooseRow(name));
     });
+  }
+
+  /** By keys, not by a click: rows change places under the mouse while more are found. */
+  private async chooseRow(name: string): Promise<void> {
+    let at = -1;
+    await eventually(
+      `${name} is offered`,
+      async () =>
+        (at = (await this.seen()).filter((row) => row.name !== '').findIndex((row) => row.name === name)) >= 0,
+      MOMENT,
+    );
+    for (; at > 0; at -= 1) {
+      await this.press('ArrowDown');
+    }
+    await this.press('Enter');
   }
 
   /** Run a command by its title. */
@@ -214,10 +228,8 @@ export class Workbench {
   async file(name: string, line = 1): Promise<void> {
     const base = path.basename(name);
     await eventually(`${name} is shown`, async () => {
-      await this.type('Control+KeyP', name);
-      const isFirst = eventually(`${name} is offered`, async () => (await this.seen())[0]?.name === base, MOMENT);
-      // No click: rows change places under the mouse while more are found.
-      return succeeds(isFirst.then(() => this.press('Enter')).then(() => this.tab(base).waitFor({ timeout: MOMENT })));
+      await this.choose('Control+KeyP', name, base);
+      return succeeds(this.tab(base).waitFor({ timeout: MOMENT }));
     });
     await eventually(`the cursor is on line ${line}`, async () => {
       await this.type('Control+KeyG', `:${line}`);

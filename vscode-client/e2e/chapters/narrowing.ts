@@ -1,5 +1,4 @@
 /** The list's buttons and tokens, and what it remembers. */
-import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { window } from '../stage.js';
 import { eventually, type Seen } from '../workbench.js';
@@ -90,7 +89,12 @@ test('recent questions are remembered, and forgotten one by one or all', async (
   await window.separator('recent questions').waitFor();
   await window.escape();
   await window.command('Meaning: Forget Recent Questions');
-  await window.openList('Alt+KeyM');
-  await window.separator('changed last').waitFor();
-  assert.equal(await window.separator('recent questions').count(), 0);
+  // VS Code tells the extension of a command's first use before it runs it; keys that it knows overtake that.
+  await eventually('all are forgotten', async () => {
+    await window.openList('Alt+KeyM');
+    await window.separator('changed last').waitFor();
+    const isEmpty = (await window.separator('recent questions').count()) === 0;
+    await window.escape();
+    return isEmpty;
+  });
 });

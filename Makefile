@@ -16,11 +16,8 @@ SOURCES := lsp_server tests benchmarks .ci docs models vscode-client/scripts
 demo: $(VENV)/installed
 	@$(RUN) .ci/demo.py
 
-# Two files of tests at a time. One after the other, to be followed by eye: make test SIDE_BY_SIDE=
-SIDE_BY_SIDE ?= -n 2 --dist loadfile --no-loadscope-reorder
-
 test: $(VENV)/installed-test neovim
-	@$(RUN) -m pytest $(SIDE_BY_SIDE) $(TESTS)
+	@$(RUN) -m pytest $(TESTS)
 
 # 100,000 ugly inputs through the process that reads files, and the tests of the wire fifty times as long: half an hour
 # of computing.

@@ -9,11 +9,6 @@ from support import BagEncoder, MakeIndex, drain, write_workspace
 from lsp_server.engine.index import Index, Options
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes longest and computes least, so that the rest is done beside it."""
-    items.sort(key=lambda item: item.path.name != "test_vscode.py")
-
-
 @pytest.fixture
 def encoder() -> BagEncoder:
     return BagEncoder()

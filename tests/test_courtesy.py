@@ -93,7 +93,8 @@ class Child:
             stdout=subprocess.PIPE,
             env=os.environ | {"PYTHONPATH": str(CHECKOUT)},
         )
-        self.say({"root": str(root), "options": options, "level": 30})
+        told = {"root": str(root), "options": options, "level": 30, "server": os.getpid(), "again": True}
+        self.say(told)
         self.say({"job": 1, "update": []})
 
     def say(self, command):

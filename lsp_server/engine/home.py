@@ -170,12 +170,7 @@ class Home:
 
     def pause(self) -> None:
         """Have nobody index until `resume`. Raises StoreError."""
-        make_private(self._pause.parent)
-        make_way(self._pause)
-        try:
-            self._pause.touch(mode=0o600)
-        except OSError as error:
-            raise StoreError(f"{self._pause} cannot be written ({error.strerror}).") from error
+        _touch(self._pause)
 
     def resume(self) -> None:
         """Let indexing go on. Raises StoreError."""
@@ -187,12 +182,7 @@ class Home:
 
     def cancel(self) -> None:
         """Have everybody stop the work under way, until there is other work. Raises StoreError."""
-        make_private(self._cancel.parent)
-        make_way(self._cancel)
-        try:
-            self._cancel.touch(mode=0o600)
-        except OSError as error:
-            raise StoreError(f"{self._cancel} cannot be written ({error.strerror}).") from error
+        _touch(self._cancel)
 
     def cancelled(self) -> tuple[int, ...]:
         """Return numbers that change when somebody cancels."""
@@ -279,3 +269,13 @@ def stamp_of(paths: Iterable[Path]) -> tuple[int, ...]:
         except OSError:
             numbers += (0, 0, 0)
     return tuple(numbers)
+
+
+def _touch(mark: Path) -> None:
+    """Make a file that says something by being there, or by its time stamp. Raises StoreError."""
+    make_private(mark.parent)
+    make_way(mark)
+    try:
+        mark.touch(mode=0o600)
+    except OSError as error:
+        raise StoreError(f"{mark} cannot be written ({error.strerror}).") from error
